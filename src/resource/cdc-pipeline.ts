@@ -1,0 +1,217 @@
+import { z } from "zod";
+import { API_VERSION } from "./api.ts";
+import { bytesQuantity, durationText } from "./quantity.ts";
+
+const name = z
+	.string()
+	.min(1)
+	.max(253)
+	.regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be a Kubernetes name");
+
+const secretRef = z
+	.strictObject({ name })
+	.describe("A Secret in the namespace of the resource.");
+
+const secretKeyRef = z
+	.strictObject({ name, key: z.string().min(1).max(253) })
+	.describe("One key of a Secret in the namespace of the resource.");
+
+const snapshot = z.strictObject({
+	mode: z
+		.enum(["initial", "always", "initial_only", "no_data", "when_needed"])
+		.default("initial")
+		.describe("Debezium's snapshot.mode."),
+	parallelism: z
+		.int()
+		.min(1)
+		.max(64)
+		.default(4)
+		.describe("Debezium's snapshot.max.threads."),
+	fetchSize: z
+		.int()
+		.min(1)
+		.max(1_000_000)
+		.default(10_000)
+		.describe("Debezium's snapshot.fetch.size."),
+});
+
+const source = z
+	.strictObject({
+		type: z.enum(["mongodb", "postgresql", "mysql"]),
+		connectionSecretRef: secretKeyRef.describe(
+			"The connection URI of the database: mongodb://…, postgresql://… or mysql://….",
+		),
+		include: z
+			.array(z.string().min(1).max(512))
+			.min(1)
+			.max(1000)
+			.describe(
+				"What to capture: database.collection (MongoDB), schema.table (PostgreSQL), database.table (MySQL). Each is a regular expression, anchored at both ends.",
+			),
+		snapshot: snapshot.prefault({}),
+		config: z
+			.record(z.string(), z.string())
+			.default({})
+			.describe(
+				"Further Debezium connector properties; they win over the defaults, but not over what Tributary has to own.",
+			),
+	})
+	.describe("The operational database.");
+
+const kafka = z
+	.strictObject({
+		bootstrapServers: z.array(z.string().min(1).max(255)).min(1).max(100),
+		connectUrl: z.url({ protocol: /^https?$/ }).max(2048),
+		topicPrefix: z
+			.string()
+			.min(1)
+			.max(100)
+			.regex(/^[A-Za-z0-9._-]+$/, "must be letters, digits, '.', '_' or '-'"),
+		tls: z.boolean().default(false).describe("Speak TLS with the brokers."),
+		caSecretRef: secretKeyRef
+			.optional()
+			.describe(
+				"The certificate authority (PEM) that signed the brokers' certificates.",
+			),
+		saslSecretRef: secretRef
+			.optional()
+			.describe(
+				"A Secret with the keys mechanism (plain, scram-sha-256, scram-sha-512), username and password.",
+			),
+	})
+	.describe(
+		"The Kafka cluster, and the Kafka Connect cluster that runs Debezium.",
+	);
+
+const sink = z
+	.strictObject({
+		location: z
+			.string()
+			.max(1024)
+			.regex(/^(s3|file):\/\/.+/, "must start with s3:// or file://")
+			.describe(
+				"Where the tables live: s3://bucket/prefix, or file:///folder for one machine.",
+			),
+		storageSecretRef: secretRef
+			.optional()
+			.describe(
+				"A Secret with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where needed, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL. Without it the pod's own identity is used.",
+			),
+		tablePath: z
+			.string()
+			.min(1)
+			.max(256)
+			.default("{table}")
+			.describe(
+				"The folder of a table below the location; {schema} and {table} are replaced.",
+			),
+		writeMode: z
+			.enum(["append", "upsert"])
+			.default("upsert")
+			.describe(
+				"append keeps the history of changes, upsert mirrors the source by key.",
+			),
+		history: z
+			.boolean()
+			.default(false)
+			.describe(
+				"With upsert: also keep the history of changes, in a table beside the mirror whose path ends in _history.",
+			),
+		deletes: z
+			.enum(["hard", "soft"])
+			.default("hard")
+			.describe(
+				"With upsert: remove a deleted row, or keep it with _deleted set.",
+			),
+		partitionBy: z
+			.array(z.string().min(1).max(255))
+			.max(8)
+			.optional()
+			.describe(
+				"Partition columns; append partitions by _ingestion_date unless this says otherwise.",
+			),
+		clusterBy: z.array(z.string().min(1).max(255)).max(4).default([]),
+		schema: z
+			.strictObject({
+				onNewColumn: z.enum(["add", "rescue"]).default("add"),
+				onWiden: z.enum(["widen", "rescue"]).default("widen"),
+				onConflict: z.enum(["rescue"]).default("rescue"),
+			})
+			.prefault({}),
+	})
+	.describe("The Delta tables.");
+
+const writer = z
+	.strictObject({
+		replicas: z.int().min(0).max(100).default(1),
+		batch: z
+			.strictObject({
+				maxRows: z.int().min(1).max(10_000_000).default(50_000),
+				maxBytes: bytesQuantity.default("64Mi"),
+				maxDelay: durationText.default("5s"),
+			})
+			.prefault({}),
+		resources: z
+			.strictObject({
+				cpu: z.string().max(20).default("1"),
+				memory: bytesQuantity.default("1Gi"),
+			})
+			.prefault({}),
+	})
+	.describe("The pods that consume Kafka and write Delta.");
+
+const schedule = z
+	.string()
+	.min(1)
+	.max(100)
+	.describe("A cron schedule, in UTC.");
+
+const maintenance = z
+	.strictObject({
+		optimize: z
+			.strictObject({
+				schedule: schedule.default("0 3 * * *"),
+				targetFileSize: bytesQuantity.default("256Mi"),
+				zOrderBy: z.array(z.string().min(1).max(255)).max(4).default([]),
+			})
+			.optional(),
+		vacuum: z
+			.strictObject({
+				schedule: schedule.default("0 4 * * 0"),
+				retention: durationText.default("168h"),
+			})
+			.optional(),
+	})
+	.describe("Compaction and clean-up of the tables.");
+
+export const cdcPipelineSpec = z.strictObject({
+	state: z
+		.enum(["running", "paused", "stopped"])
+		.default("running")
+		.describe(
+			"running; paused: connector paused and writers at rest; stopped: connector stopped and no writers.",
+		),
+	source,
+	kafka,
+	sink,
+	writer: writer.prefault({}),
+	maintenance: maintenance.prefault({}),
+});
+
+export const objectMeta = z.looseObject({
+	name,
+	namespace: name.default("default"),
+});
+
+/** A `CdcPipeline` as a user writes it; parsing fills in every default. */
+export const cdcPipeline = z.strictObject({
+	apiVersion: z.literal(API_VERSION),
+	kind: z.literal("CdcPipeline"),
+	metadata: objectMeta,
+	spec: cdcPipelineSpec,
+	status: z.unknown().optional(),
+});
+
+export type CdcPipeline = z.infer<typeof cdcPipeline>;
+export type CdcPipelineSpec = z.infer<typeof cdcPipelineSpec>;
+export type SourceType = CdcPipelineSpec["source"]["type"];
