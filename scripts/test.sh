@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Sets up what is missing and runs every test: unit, integration with the real components, e2e on
+# the real cluster. A layer that can't run here is skipped with one line that says why; with
+# CI=true that is a failure. TEST_LONG=1 runs the full sizes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+started=$SECONDS
+step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
+skipped=0
+projects=(--project unit)
+
+# layer NAME COMPONENT...: adds the layer if its components can be had.
+layer() {
+	local name=$1 status=0
+	shift
+	step "components for the $name tests"
+	stack/install.sh "$@" || status=$?
+	case $status in
+	0) projects+=(--project "$name") ;;
+	3)
+		echo "skipped: the $name tests, for the reason above"
+		skipped=1
+		;;
+	*) exit "$status" ;;
+	esac
+}
+
+step "npm packages"
+scripts/setup.sh
+export PATH="$PWD/node_modules/.bin:$PATH"
+layer integration kafka connect mongo-double postgres s3 judges
+layer e2e kubectl kubernetes
+if [ "$skipped" = 1 ] && [ "${CI:-}" = true ]; then
+	echo "test: with CI=true no layer may be skipped" >&2
+	exit 1
+fi
+
+step "types, format, lint"
+tsc -p tsconfig.json
+biome check .
+step "build"
+npm run --silent build
+step "tests"
+mkdir -p .tributary
+exec vitest run "${projects[@]}" --reporter=default --reporter=json --outputFile.json=.tributary/tests.json "$@"

@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+
+/** Every runtime dependency is a decision; here is the reason for each. */
+const REASONS: Readonly<Record<string, string>> = {
+	"@aws-sdk/client-s3": "S3's own client: signing, endpoints, credentials",
+	"@kubernetes/client-node": "kubeconfig, authentication and API types",
+	hyparquet: "reads any Parquet file, small and dependency-free",
+	kafkajs: "the Kafka consumer, pure JavaScript",
+	"lz4-napi": "lz4 frames of Kafka batches; Node has no lz4",
+	pino: "structured JSON logs at low cost",
+	"prom-client": "Prometheus metrics",
+	"roaring-wasm": "64-bit roaring bitmaps of deletion vectors, on any Node",
+	snappyjs: "snappy blocks of Kafka batches; Node has no snappy",
+	yaml: "reads multi-document YAML with positions for error messages",
+	zod: "one definition per resource: types, defaults, schemas, messages",
+};
+
+const pkg = JSON.parse(
+	readFileSync(resolve(import.meta.dirname, "../../../package.json"), "utf8"),
+) as {
+	dependencies: Record<string, string>;
+	devDependencies: Record<string, string>;
+};
+
+test("every runtime dependency has a reason, and no reason lost its dependency", () => {
+	expect(Object.keys(pkg.dependencies).sort()).toEqual(
+		Object.keys(REASONS).sort(),
+	);
+});
+
+test("every version is exact", () => {
+	const loose = Object.entries({
+		...pkg.dependencies,
+		...pkg.devDependencies,
+	}).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version));
+	expect(loose).toEqual([]);
+});
