@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { API_VERSION } from "./api.ts";
+import { crossFieldRules } from "./cdc-pipeline-rules.ts";
 import { bytesQuantity, durationText } from "./quantity.ts";
 
 const name = z
@@ -13,7 +14,14 @@ const secretRef = z
 	.describe("A Secret in the namespace of the resource.");
 
 const secretKeyRef = z
-	.strictObject({ name, key: z.string().min(1).max(253) })
+	.strictObject({
+		name,
+		key: z
+			.string()
+			.min(1)
+			.max(253)
+			.regex(/^[-._a-zA-Z0-9]+$/, "must be letters, digits, '-', '_' or '.'"),
+	})
 	.describe("One key of a Secret in the namespace of the resource.");
 
 const snapshot = z.strictObject({
@@ -184,19 +192,25 @@ const maintenance = z
 	})
 	.describe("Compaction and clean-up of the tables.");
 
-export const cdcPipelineSpec = z.strictObject({
-	state: z
-		.enum(["running", "paused", "stopped"])
-		.default("running")
-		.describe(
-			"running; paused: connector paused and writers at rest; stopped: connector stopped and no writers.",
-		),
-	source,
-	kafka,
-	sink,
-	writer: writer.prefault({}),
-	maintenance: maintenance.prefault({}),
-});
+export const cdcPipelineSpec = z
+	.strictObject({
+		state: z
+			.enum(["running", "paused", "stopped"])
+			.default("running")
+			.describe(
+				"running; paused: connector paused and writers at rest; stopped: connector stopped and no writers.",
+			),
+		source,
+		kafka,
+		sink,
+		writer: writer.prefault({}),
+		maintenance: maintenance.prefault({}),
+	})
+	.superRefine((spec, context) => {
+		for (const { holds, message, path } of crossFieldRules)
+			if (!holds(spec))
+				context.addIssue({ code: "custom", message, path: [...path] });
+	});
 
 export const objectMeta = z.looseObject({
 	name,

@@ -21,11 +21,13 @@ const SECONDS: Readonly<Record<string, number>> = {
 /** A Kubernetes quantity of bytes, such as `64Mi`. */
 export const bytesQuantity = z
 	.string()
+	.max(20)
 	.regex(/^[0-9]+(k|M|G|Ki|Mi|Gi)?$/, "must be bytes such as 64Mi");
 
 /** A duration of one unit, such as `5s` or `168h`. */
 export const durationText = z
 	.string()
+	.max(20)
 	.regex(/^[0-9]+(ms|s|m|h|d)$/, "must be a duration such as 5s or 168h");
 
 /** Bytes of a text that `bytesQuantity` accepted. */

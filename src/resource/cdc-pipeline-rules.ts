@@ -1,0 +1,74 @@
+import type { ValidationRule } from "./crd.ts";
+
+/** The part of a specification that rules across fields look at. */
+export interface RuledSpec {
+	readonly sink: {
+		readonly writeMode: string;
+		readonly history: boolean;
+		readonly deletes: string;
+		readonly tablePath: string;
+	};
+	readonly kafka: { readonly tls: boolean; readonly caSecretRef?: unknown };
+}
+
+/** A rule across fields, as CEL for the API server and as a function for everything else. */
+export interface CrossFieldRule {
+	readonly rule: string;
+	readonly message: string;
+	readonly path: readonly string[];
+	readonly holds: (spec: RuledSpec) => boolean;
+}
+
+export const crossFieldRules: readonly CrossFieldRule[] = [
+	{
+		rule: "!self.sink.history || self.sink.writeMode == 'upsert'",
+		message:
+			"sink.history needs sink.writeMode upsert: append keeps the history already",
+		path: ["sink", "history"],
+		holds: ({ sink }) => !sink.history || sink.writeMode === "upsert",
+	},
+	{
+		rule: "self.sink.deletes == 'hard' || self.sink.writeMode == 'upsert'",
+		message:
+			"sink.deletes: soft needs sink.writeMode upsert: append never removes a row",
+		path: ["sink", "deletes"],
+		holds: ({ sink }) => sink.deletes === "hard" || sink.writeMode === "upsert",
+	},
+	{
+		rule: "self.sink.tablePath.contains('{table}')",
+		message:
+			"sink.tablePath must contain {table}: without it all tables would share one folder",
+		path: ["sink", "tablePath"],
+		holds: ({ sink }) => sink.tablePath.includes("{table}"),
+	},
+	{
+		rule: "!self.sink.tablePath.contains('..')",
+		message:
+			"sink.tablePath must not contain '..': tables stay below sink.location",
+		path: ["sink", "tablePath"],
+		holds: ({ sink }) => !sink.tablePath.includes(".."),
+	},
+	{
+		rule: "!has(self.kafka.caSecretRef) || self.kafka.tls",
+		message: "kafka.caSecretRef needs kafka.tls: true",
+		path: ["kafka", "caSecretRef"],
+		holds: ({ kafka }) => kafka.caSecretRef === undefined || kafka.tls,
+	},
+];
+
+const IMMUTABLE: Readonly<Record<string, string>> = {
+	"source.type": "the topics of another kind of database hold other records",
+	"sink.location": "the tables there hold the positions of this pipeline",
+	"sink.writeMode": "a mirror and a history are different tables",
+	"kafka.topicPrefix": "the positions in the tables belong to these topics",
+};
+
+/** Fields that identify what a pipeline has already written. */
+export const immutableRules: readonly ValidationRule[] = Object.entries(
+	IMMUTABLE,
+).map(([field, reason]) => ({
+	rule: `self.${field} == oldSelf.${field}`,
+	message: `${field} can't be changed: ${reason}; make a new CdcPipeline instead`,
+	fieldPath: `.${field}`,
+	reason: "FieldValueInvalid",
+}));

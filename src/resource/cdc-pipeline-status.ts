@@ -1,0 +1,111 @@
+import { z } from "zod";
+
+const time = z.string().max(64);
+
+/** A condition as `meta/v1` defines it. */
+export const condition = z.strictObject({
+	type: z.string().max(316),
+	status: z.enum(["True", "False", "Unknown"]),
+	observedGeneration: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+	lastTransitionTime: time.meta({ format: "date-time" }),
+	reason: z.string().max(1024),
+	message: z.string().max(32_768),
+});
+
+export const PHASES = [
+	"Pending",
+	"Running",
+	"Degraded",
+	"Paused",
+	"Stopped",
+	"Failed",
+	"Deleting",
+] as const;
+
+const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
+const table = z.strictObject({
+	name: z.string().describe("Name of the table below spec.sink.location."),
+	version: count.optional().describe("Newest version that a writer committed."),
+	rows: count
+		.optional()
+		.describe("Rows that the running writers committed since they started."),
+	lastCommit: time.optional().describe("Time of that commit."),
+});
+
+const task = z.strictObject({
+	id: z.int().min(0).max(10_000),
+	state: z.string(),
+	message: z.string().optional().describe("First line of the task's error."),
+});
+
+/** What the operator reports of a pipeline. */
+export const cdcPipelineStatus = z
+	.strictObject({
+		phase: z
+			.enum(PHASES)
+			.optional()
+			.describe(
+				"Pending: not yet at work; Running; Degraded: at work, but a part has failed; Paused; Stopped; Failed: nothing flows until a person acts; Deleting.",
+			),
+		observedGeneration: count
+			.optional()
+			.describe("Generation of the specification that this status is about."),
+		conditions: z
+			.array(condition)
+			.max(16)
+			.optional()
+			.meta({
+				"x-kubernetes-list-type": "map",
+				"x-kubernetes-list-map-keys": ["type"],
+			})
+			.describe(
+				"Ready, SecretsResolved, ConnectorReady, WriterReady, with a reason and the next step.",
+			),
+		tables: z
+			.array(table)
+			.max(10_000)
+			.optional()
+			.meta({
+				"x-kubernetes-list-type": "map",
+				"x-kubernetes-list-map-keys": ["name"],
+			}),
+		tableCount: count.optional().describe("Number of tables written."),
+		lag: count.optional().describe("Records in Kafka that no table holds yet."),
+		freshnessSeconds: z
+			.number()
+			.optional()
+			.describe("Age of the newest committed change, by the source's clock."),
+		freshness: z.string().optional().describe("The same, to read."),
+		rowsPerSecond: count.optional().describe("Rows committed a second."),
+		replicas: z.int().min(0).max(10_000).optional().describe("Writer pods."),
+		readyReplicas: z
+			.int()
+			.min(0)
+			.max(10_000)
+			.optional()
+			.describe("Writer pods that are ready."),
+		writers: z.string().optional().describe("Ready of wanted writer pods."),
+		selector: z
+			.string()
+			.optional()
+			.describe(
+				"Label selector of the writer pods, for the scale subresource.",
+			),
+		connector: z
+			.strictObject({
+				name: z.string(),
+				state: z.string(),
+				tasks: z.array(task).max(1000),
+			})
+			.optional()
+			.describe("The Debezium connector as Kafka Connect reports it."),
+		configHash: z
+			.string()
+			.optional()
+			.describe("Hash of the configuration that the writers were given."),
+	})
+	.describe("What the operator observed.");
+
+export type CdcPipelineStatus = z.infer<typeof cdcPipelineStatus>;
+export type Phase = (typeof PHASES)[number];

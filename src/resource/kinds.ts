@@ -1,0 +1,78 @@
+import { API_GROUP, API_VERSION } from "./api.ts";
+import { cdcPipelineSpec } from "./cdc-pipeline.ts";
+import { crossFieldRules, immutableRules } from "./cdc-pipeline-rules.ts";
+import { cdcPipelineStatus } from "./cdc-pipeline-status.ts";
+import type { ResourceKind } from "./crd.ts";
+
+export const CDC_PIPELINE: ResourceKind = {
+	group: API_GROUP,
+	version: API_VERSION.slice(API_GROUP.length + 1),
+	kind: "CdcPipeline",
+	plural: "cdcpipelines",
+	singular: "cdcpipeline",
+	shortNames: ["cdcp"],
+	categories: ["tributary"],
+	description:
+		"A CdcPipeline keeps Delta tables on S3 in step with an operational database.",
+	spec: cdcPipelineSpec,
+	status: cdcPipelineStatus,
+	rules: [
+		...immutableRules,
+		...crossFieldRules.map(({ rule, message, path }) => ({
+			rule,
+			message,
+			fieldPath: `.${path.join(".")}`,
+			reason: "FieldValueInvalid",
+		})),
+	],
+	columns: [
+		{ name: "Phase", type: "string", jsonPath: ".status.phase" },
+		{
+			name: "Ready",
+			type: "string",
+			jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+		},
+		{ name: "Source", type: "string", jsonPath: ".spec.source.type" },
+		{ name: "Tables", type: "integer", jsonPath: ".status.tableCount" },
+		{
+			name: "Lag",
+			type: "integer",
+			jsonPath: ".status.lag",
+			description: "Records in Kafka that no table holds yet.",
+		},
+		{
+			name: "Freshness",
+			type: "string",
+			jsonPath: ".status.freshness",
+			description: "Age of the newest committed source change.",
+		},
+		{
+			name: "Rows/s",
+			type: "integer",
+			jsonPath: ".status.rowsPerSecond",
+			priority: 1,
+		},
+		{
+			name: "Writers",
+			type: "string",
+			jsonPath: ".status.writers",
+			description: "Ready of wanted writer pods.",
+			priority: 1,
+		},
+		{
+			name: "Reason",
+			type: "string",
+			jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+			priority: 1,
+		},
+		{ name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+	],
+	scale: {
+		specReplicasPath: ".spec.writer.replicas",
+		statusReplicasPath: ".status.replicas",
+		labelSelectorPath: ".status.selector",
+	},
+};
+
+/** Every kind that this version of the product serves. */
+export const KINDS: readonly ResourceKind[] = [CDC_PIPELINE];
