@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+. "$(dirname "$0")/../lib.sh"
+need_java
+build() {
+	local plugin
+	copy_dependencies "$STACK/connect/pom.xml" "$OUT/lib"
+	expect_files 40 "$OUT"/lib/*.jar
+	mkdir "$OUT/plugins"
+	for plugin in mongodb postgres mysql; do
+		copy_dependencies "$STACK/connect/plugins/$plugin.xml" "$OUT/download"
+		tar -xzf "$OUT/download/debezium-connector-$plugin-3.6.1.Final-plugin.tar.gz" -C "$OUT/plugins"
+		ls "$OUT/plugins/debezium-connector-$plugin/debezium-connector-$plugin-3.6.1.Final.jar" >/dev/null
+	done
+	rm -rf "$OUT/download"
+}
+provide connect 4.3.1-3.6.1 "$STACK"/connect/pom.xml "$STACK"/connect/plugins/*.xml -- build

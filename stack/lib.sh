@@ -1,0 +1,95 @@
+# Shared by the installers: cache folders, locks, retries, one line of result per component.
+set -euo pipefail
+export STACK=${STACK:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}
+export TRIBUTARY_CACHE=${TRIBUTARY_CACHE:-$HOME/.cache/tributary}
+mkdir -p "$TRIBUTARY_CACHE"
+
+# unavailable MESSAGE: the component can't be had here; the caller says so and goes on without it.
+unavailable() {
+	echo "stack: $*" >&2
+	exit 3
+}
+
+# retry COMMAND...: three tries with growing pauses.
+retry() {
+	local attempt
+	for attempt in 1 2 3; do
+		"$@" && return 0
+		echo "stack: try $attempt of 3 failed: $*" >&2
+		sleep $((attempt * attempt * 3))
+	done
+	return 1
+}
+
+# debian PACKAGE...: installs the missing ones.
+debian() {
+	local missing=() package
+	for package in "$@"; do
+		dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+	done
+	[ ${#missing[@]} = 0 ] && return 0
+	command -v apt-get >/dev/null || unavailable "install the packages ${missing[*]} (this is not Debian)"
+	[ "$(id -u)" = 0 ] || unavailable "install the packages first: sudo apt-get install ${missing[*]}"
+	(
+		flock 9
+		export DEBIAN_FRONTEND=noninteractive
+		retry apt-get update -qq
+		# Servers that come as packages must not start by themselves.
+		printf '#!/bin/sh\nexit 101\n' >"$TRIBUTARY_CACHE/policy-rc.d"
+		chmod +x "$TRIBUTARY_CACHE/policy-rc.d"
+		[ -e /usr/sbin/policy-rc.d ] || { cp "$TRIBUTARY_CACHE/policy-rc.d" /usr/sbin/policy-rc.d; trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }
+		retry apt-get install -y -qq --no-install-recommends "${missing[@]}"
+	) 9>"$TRIBUTARY_CACHE/apt.lock" >&2 || unavailable "apt-get could not install ${missing[*]}; its messages are above"
+}
+
+need_java() {
+	command -v javac >/dev/null && command -v mvn >/dev/null || debian openjdk-17-jdk-headless maven
+}
+
+need_go() {
+	command -v go >/dev/null || unavailable "install Go 1.26 or newer: $1 is built from its Go module"
+}
+
+# copy_dependencies POM DIRECTORY
+copy_dependencies() {
+	retry mvn -B -q -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2" >&2
+}
+
+# provide NAME VERSION RECIPE... -- COMMAND...: makes $TRIBUTARY_CACHE/NAME-VERSION-HASH once. The
+# hash is that of the recipe's files. COMMAND gets a folder to fill as $OUT; the folder gets its
+# final name only when COMMAND has succeeded, so a half-made one is never used.
+provide() {
+	local name=$1 version=$2 recipe=() started=$SECONDS hash
+	shift 2
+	while [ "$1" != -- ]; do recipe+=("$1") && shift; done
+	shift
+	hash=$(cat "${recipe[@]}" | sha256sum | cut -c1-12)
+	local final=$TRIBUTARY_CACHE/$name-$version-$hash
+	if [ ! -e "$final/.ok" ]; then
+		(
+			flock 9
+			[ -e "$final/.ok" ] && exit 0
+			OUT=$(mktemp -d "$TRIBUTARY_CACHE/.$name.XXXXXX")
+			export OUT
+			trap 'rm -rf "$OUT"' EXIT
+			"$@"
+			touch "$OUT/.ok"
+			rm -rf "$final"
+			mv "$OUT" "$final"
+		) 9>"$TRIBUTARY_CACHE/$name.lock" || exit $?
+		printf '%-14s %-14s built in %d s\n' "$name" "$version" $((SECONDS - started)) >&2
+	else
+		printf '%-14s %-14s cached\n' "$name" "$version" >&2
+	fi
+	ln -sfn "$(basename "$final")" "$TRIBUTARY_CACHE/$name"
+}
+
+# expect_files COUNT GLOB...: the check after a download.
+expect_files() {
+	local wanted=$1
+	shift
+	[ $# -ge "$wanted" ] && [ -e "$1" ] || {
+		echo "stack: expected at least $wanted files, found $#: $1" >&2
+		return 1
+	}
+}
