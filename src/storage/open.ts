@@ -1,0 +1,61 @@
+import { isAbsolute } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ConfigError } from "../errors.ts";
+import { openFileStore } from "./file.ts";
+import { openS3Store, type StorageCredentials } from "./s3.ts";
+import type { ObjectStore } from "./store.ts";
+
+export type { StorageCredentials } from "./s3.ts";
+
+/**
+ * The store at a location: `s3://bucket/prefix`, `file:///folder`, or a local path.
+ * @throws ConfigError when the location is none of these
+ */
+export function openStore(
+	location: string,
+	credentials: StorageCredentials = {},
+): ObjectStore {
+	const s3 = /^s3a?:\/\/([^/]+)(?:\/(.*))?$/.exec(location);
+	if (s3 !== null)
+		return openS3Store({
+			bucket: s3[1] ?? "",
+			prefix: (s3[2] ?? "").replace(/\/+$/, ""),
+			credentials,
+		});
+	if (location.startsWith("file://"))
+		return openFileStore(fileURLToPath(location));
+	if (/^[a-z][a-z0-9+.-]*:\/\//i.test(location))
+		throw new ConfigError(
+			`location ${location} has a scheme that is not supported: use s3://bucket/prefix, file:///folder or a local path`,
+		);
+	return openFileStore(
+		isAbsolute(location) ? location : `${process.cwd()}/${location}`,
+	);
+}
+
+/** Credentials from a Secret's data or the environment, by AWS's own names. */
+export function storageCredentials(
+	values: Readonly<Record<string, string | undefined>>,
+): StorageCredentials {
+	const pick = (name: string): string | undefined =>
+		values[name] === "" ? undefined : values[name];
+	const found = {
+		accessKeyId: pick("AWS_ACCESS_KEY_ID"),
+		secretAccessKey: pick("AWS_SECRET_ACCESS_KEY"),
+		sessionToken: pick("AWS_SESSION_TOKEN"),
+		region: pick("AWS_REGION"),
+		endpoint: pick("AWS_ENDPOINT_URL"),
+	};
+	return Object.fromEntries(
+		Object.entries(found).filter(([, value]) => value !== undefined),
+	);
+}
+
+/** The store of a folder below `location`. */
+export function openBelow(
+	location: string,
+	path: string,
+	credentials: StorageCredentials = {},
+): ObjectStore {
+	return openStore(`${location.replace(/\/+$/, "")}/${path}`, credentials);
+}
