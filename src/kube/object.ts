@@ -46,17 +46,6 @@ export function splitKey(key: string): { namespace: string; name: string } {
 	return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
 
-/** The owner that controls an object, as a key of that kind, if it is of that kind. */
-export function controllerKey(
-	{ metadata }: KubeObject,
-	kind: string,
-): string | undefined {
-	const owner = metadata.ownerReferences?.find(
-		(reference) => reference.controller && reference.kind === kind,
-	);
-	return owner && `${metadata.namespace ?? ""}/${owner.name}`;
-}
-
 /** The path of a kind, or of one object of it, on the API server. */
 export function resourcePath(
 	type: ResourceType,

@@ -25,6 +25,13 @@ export const REFLECTOR_DEFAULTS: ReflectorSettings = {
 	maxBackoffMs: 30_000,
 };
 
+/** Told of a key whose object came, changed or went, with the object before. */
+export type OnChange<T> = (
+	key: string,
+	object: T | undefined,
+	before: T | undefined,
+) => void;
+
 /**
  * A copy of all objects of one kind, kept by list and watch.
  *
@@ -36,7 +43,7 @@ export class Reflector<T extends KubeObject> {
 	readonly #source: ListWatch<T>;
 	readonly #clock: Clock;
 	readonly #settings: ReflectorSettings;
-	readonly #onChange: (key: string, object: T | undefined) => void;
+	readonly #onChange: OnChange<T>;
 	readonly #onError: (error: unknown) => void;
 	readonly #objects = new Map<string, T>();
 	readonly #synced = Promise.withResolvers<void>();
@@ -46,7 +53,7 @@ export class Reflector<T extends KubeObject> {
 	constructor(options: {
 		source: ListWatch<T>;
 		clock: Clock;
-		onChange: (key: string, object: T | undefined) => void;
+		onChange: OnChange<T>;
 		/** Told of every failure; the reflector goes on by itself. */
 		onError: (error: unknown) => void;
 		settings?: Partial<ReflectorSettings>;
@@ -226,7 +233,7 @@ export class Reflector<T extends KubeObject> {
 			)
 				return;
 		}
-		this.#onChange(key, object);
+		this.#onChange(key, object, before);
 	}
 }
 

@@ -1,5 +1,17 @@
 import type { ValidationRule } from "./crd.ts";
 
+/** `metadata.name` of a pipeline. */
+export const PIPELINE_NAME = /^[a-z]([-a-z0-9]{0,43}[a-z0-9])?$/;
+
+/** Rules about the whole resource. */
+export const objectRules: readonly ValidationRule[] = [
+	{
+		rule: `self.metadata.name.matches('${PIPELINE_NAME.source}')`,
+		message:
+			"metadata.name must be at most 45 lower-case letters, digits or '-', and start with a letter: the names of pods come from it",
+	},
+];
+
 /** The part of a specification that rules across fields look at. */
 export interface RuledSpec {
 	readonly sink: {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { API_VERSION } from "./api.ts";
-import { crossFieldRules } from "./cdc-pipeline-rules.ts";
+import { crossFieldRules, PIPELINE_NAME } from "./cdc-pipeline-rules.ts";
 import { bytesQuantity, durationText } from "./quantity.ts";
 
 const name = z
@@ -212,8 +212,16 @@ export const cdcPipelineSpec = z
 				context.addIssue({ code: "custom", message, path: [...path] });
 	});
 
+/** So short that every name made from it fits a Kubernetes label. */
+const pipelineName = z
+	.string()
+	.regex(
+		PIPELINE_NAME,
+		"must be at most 45 lower-case letters, digits or '-', and start with a letter",
+	);
+
 export const objectMeta = z.looseObject({
-	name,
+	name: pipelineName,
 	namespace: name.default("default"),
 });
 

@@ -29,7 +29,10 @@ export interface ResourceKind {
 	readonly description: string;
 	readonly spec: z.ZodType;
 	readonly status: z.ZodType;
+	/** About the specification. */
 	readonly rules: readonly ValidationRule[];
+	/** About the whole object; they see of the metadata the name only. */
+	readonly objectRules: readonly ValidationRule[];
 	readonly columns: readonly PrinterColumn[];
 	readonly scale?: {
 		readonly specReplicasPath: string;
@@ -91,6 +94,7 @@ export function customResourceDefinition(kind: ResourceKind): object {
 							type: "object",
 							description: kind.description,
 							required: ["spec"],
+							"x-kubernetes-validations": kind.objectRules,
 							properties: {
 								apiVersion: { type: "string" },
 								kind: { type: "string" },

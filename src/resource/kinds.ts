@@ -1,6 +1,10 @@
 import { API_GROUP, API_VERSION } from "./api.ts";
 import { cdcPipelineSpec } from "./cdc-pipeline.ts";
-import { crossFieldRules, immutableRules } from "./cdc-pipeline-rules.ts";
+import {
+	crossFieldRules,
+	immutableRules,
+	objectRules,
+} from "./cdc-pipeline-rules.ts";
 import { cdcPipelineStatus } from "./cdc-pipeline-status.ts";
 import type { ResourceKind } from "./crd.ts";
 
@@ -25,6 +29,7 @@ export const CDC_PIPELINE: ResourceKind = {
 			reason: "FieldValueInvalid",
 		})),
 	],
+	objectRules,
 	columns: [
 		{ name: "Phase", type: "string", jsonPath: ".status.phase" },
 		{

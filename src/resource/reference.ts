@@ -18,7 +18,9 @@ export function referencePage(kind: ResourceKind): string {
 		fieldTable(jsonSchema(kind.spec), "spec"),
 		"## Rules",
 		"The API server refuses a resource that breaks one of these:",
-		kind.rules.map(({ message }) => `- ${message}.`).join("\n"),
+		[...kind.objectRules, ...kind.rules]
+			.map(({ message }) => `- ${message}.`)
+			.join("\n"),
 		"## Status",
 		fieldTable(jsonSchema(kind.status), "status"),
 		`## Columns of \`kubectl get ${kind.plural}\``,

@@ -1,0 +1,98 @@
+import { type Manifest, needsApply } from "../../kube/apply.ts";
+import type { KubeObject } from "../../kube/object.ts";
+import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
+import {
+	CHILD_KINDS,
+	type ChildKind,
+	type Pod,
+	type StatefulSet,
+} from "../types.ts";
+import {
+	configMap,
+	ownerOf,
+	podDisruptionBudget,
+	service,
+	serviceAccount,
+} from "./manifests.ts";
+import type { Secrets } from "./secrets.ts";
+import { statefulSet, type WriterImage } from "./stateful-set.ts";
+import { configHash } from "./writer-config.ts";
+import type { WriterFigures } from "./writer-report.ts";
+
+/** All that is known of one pipeline at one moment. */
+export interface Observed {
+	readonly pipeline: CdcPipeline;
+	readonly uid: string;
+	readonly children: Readonly<Partial<Record<ChildKind, KubeObject>>> & {
+		readonly statefulSet?: StatefulSet;
+	};
+	readonly pods: readonly Pod[];
+	readonly secrets: Secrets;
+	readonly figures: WriterFigures;
+}
+
+export type Action =
+	| {
+			readonly do: "apply";
+			readonly kind: ChildKind;
+			readonly manifest: Manifest;
+	  }
+	| {
+			readonly do: "delete";
+			readonly kind: ChildKind;
+			readonly object: KubeObject;
+	  }
+	| { readonly do: "connector"; readonly connectionUri: string };
+
+export interface Plan {
+	readonly actions: readonly Action[];
+	readonly configHash: string;
+	/** Writers wanted now. */
+	readonly replicas: number;
+}
+
+/** What to do about a pipeline that is not being deleted. Pure. */
+export function decide(observed: Observed, image: WriterImage): Plan {
+	const { pipeline, secrets, children } = observed;
+	const { state } = pipeline.spec;
+	const owner = ownerOf(pipeline, observed.uid);
+	const hash = configHash(pipeline, secrets.versions);
+	const replicas = state === "running" ? pipeline.spec.writer.replicas : 0;
+	const actions: Action[] = [];
+	if (secrets.connectionUri !== undefined)
+		actions.push({ do: "connector", connectionUri: secrets.connectionUri });
+
+	const wanted: Partial<Record<ChildKind, Manifest>> = {
+		serviceAccount: serviceAccount(pipeline, owner),
+		configMap: configMap(pipeline, owner),
+		service: service(pipeline, owner),
+		podDisruptionBudget: podDisruptionBudget(pipeline, owner),
+		statefulSet: statefulSet(pipeline, owner, image, { replicas, hash }),
+	};
+	if (state === "stopped") {
+		if (children.statefulSet !== undefined && !leaving(children.statefulSet))
+			actions.push({
+				do: "delete",
+				kind: "statefulSet",
+				object: children.statefulSet,
+			});
+		return { actions, configHash: hash, replicas };
+	}
+	// Writers at work go on with what they have until what they would need next is there.
+	const blocked =
+		state === "running" && secrets.problems.some(({ source }) => !source);
+	if (!blocked)
+		for (const kind of CHILD_KINDS) {
+			const manifest = wanted[kind];
+			const child = children[kind];
+			if (child !== undefined && leaving(child)) continue;
+			if (manifest !== undefined && needsApply(child, manifest))
+				actions.push({ do: "apply", kind, manifest });
+		}
+	return { actions, configHash: hash, replicas };
+}
+
+/** On its way out: it is made again when it is gone. */
+function leaving({ metadata }: KubeObject): boolean {
+	return metadata.deletionTimestamp !== undefined;
+}

@@ -1,0 +1,209 @@
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { apply, applyStatus, remove, setFinalizers } from "../../kube/apply.ts";
+import { ApiError } from "../../kube/client.ts";
+import type { Reconcile, ReconcileResult } from "../../kube/controller.ts";
+import { splitKey } from "../../kube/object.ts";
+import { type CdcPipeline, cdcPipeline } from "../../resource/cdc-pipeline.ts";
+import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
+import { FINALIZER, writerName } from "../names.ts";
+import { CHILD_KINDS, type PipelineObject, TYPES } from "../types.ts";
+import type { ConnectorOutcome } from "./connector.ts";
+import type { PipelineContext } from "./context.ts";
+import { decide, type Observed, type Plan } from "./decide.ts";
+import { finalize } from "./finalize.ts";
+import { CONDITIONS } from "./reasons.ts";
+import { readSecrets } from "./secrets.ts";
+import { invalidStatus, pipelineStatus } from "./status.ts";
+import { writerFigures } from "./writer-report.ts";
+
+/** How often a pipeline is looked at although nothing was heard of it. */
+const WORKING_MS = 15_000;
+const WAITING_MS = 5_000;
+/** Figures alone are not written more often than this. */
+const FIGURES_MS = 10_000;
+const CONFLICT_MS = 500;
+
+/** Brings a `CdcPipeline` nearer to what it says: observe, decide, act, then tell. */
+export function pipelineReconcile(context: PipelineContext): Reconcile {
+	const { client, clock, stores, events } = context;
+	const written = new Map<string, number>();
+
+	async function reconcile(key: string): Promise<ReconcileResult> {
+		const object = stores.get("pipeline", key);
+		if (object === undefined) {
+			written.delete(key);
+			return {};
+		}
+		if (object.metadata.deletionTimestamp !== undefined)
+			return finalize(context, key, object, (status) =>
+				tell(key, object, status),
+			);
+		if (!object.metadata.finalizers?.includes(FINALIZER)) {
+			await setFinalizers(client, TYPES.pipeline, object, [
+				...(object.metadata.finalizers ?? []),
+				FINALIZER,
+			]);
+			// The change comes back through the watch, with the version to go on with.
+			return {};
+		}
+		const parsed = cdcPipeline.safeParse({
+			apiVersion: object.apiVersion,
+			kind: object.kind,
+			metadata: object.metadata,
+			spec: object.spec,
+		});
+		if (!parsed.success) {
+			await tell(
+				key,
+				object,
+				invalidStatus(z.prettifyError(parsed.error), moment(object)),
+			);
+			return {};
+		}
+		const observed = await observe(key, object, parsed.data);
+		const plan = decide(observed, context.image);
+		const done = await act(parsed.data, plan);
+		const status = pipelineStatus({
+			observed,
+			plan,
+			...done,
+			...moment(object),
+		});
+		await tell(key, object, status);
+		if (done.failure !== undefined) throw done.failure;
+		const settled = status.phase === "Running" || status.phase === "Stopped";
+		return { againAfterMs: settled ? WORKING_MS : WAITING_MS };
+	}
+
+	async function observe(
+		key: string,
+		object: PipelineObject,
+		pipeline: CdcPipeline,
+	): Promise<Observed> {
+		const { namespace, name } = splitKey(key);
+		const childKey = `${namespace}/${writerName(name)}`;
+		const children = Object.fromEntries(
+			CHILD_KINDS.map((kind) => [kind, stores.get(kind, childKey)]),
+		) as Observed["children"];
+		const pods = stores.pods(key);
+		const asked = pods.flatMap(({ metadata, status }) =>
+			status?.podIP === undefined ||
+			status.phase !== "Running" ||
+			metadata.deletionTimestamp !== undefined
+				? []
+				: [{ name: metadata.name, podIP: status.podIP }],
+		);
+		const [secrets, figures] = await Promise.all([
+			readSecrets(client, pipeline),
+			writerFigures(asked, context.askWriter),
+		]);
+		return {
+			pipeline,
+			uid: object.metadata.uid ?? "",
+			children,
+			pods,
+			secrets,
+			figures,
+		};
+	}
+
+	async function act(
+		pipeline: CdcPipeline,
+		{ actions }: Plan,
+	): Promise<{
+		outcome: ConnectorOutcome | undefined;
+		failure: ApiError | undefined;
+	}> {
+		let outcome: ConnectorOutcome | undefined;
+		try {
+			for (const action of actions)
+				switch (action.do) {
+					case "connector":
+						outcome = await context.connectors.reconcile(
+							pipeline,
+							action.connectionUri,
+						);
+						break;
+					case "apply":
+						await apply(client, TYPES[action.kind], action.manifest);
+						break;
+					case "delete":
+						await remove(client, TYPES[action.kind], action.object);
+						break;
+					default:
+						action satisfies never;
+				}
+		} catch (error) {
+			// What the API server refuses is told in the status before it is tried again.
+			if (error instanceof ApiError) return { outcome, failure: error };
+			throw error;
+		}
+		return { outcome, failure: undefined };
+	}
+
+	function moment(object: PipelineObject) {
+		return {
+			before: object.status,
+			generation: object.metadata.generation ?? 0,
+			at: clock.wall(),
+		};
+	}
+
+	/** Writes the status if it says anything new, and an event if readiness turned. */
+	async function tell(
+		key: string,
+		object: PipelineObject,
+		status: CdcPipelineStatus,
+	): Promise<void> {
+		const before = object.status;
+		const news = !isDeepStrictEqual(lasting(before), lasting(status));
+		const stale =
+			clock.monotonic() - (written.get(key) ?? Number.NEGATIVE_INFINITY) >=
+			FIGURES_MS;
+		if (!news && (!stale || isDeepStrictEqual(before, status))) return;
+		await applyStatus(client, TYPES.pipeline, object, status);
+		written.set(key, clock.monotonic());
+		const ready = readyOf(status);
+		if (ready === undefined) return;
+		const was = readyOf(before);
+		if (was?.status === ready.status && was.reason === ready.reason) return;
+		await events.record(object, {
+			type:
+				ready.status === "True" || status.phase !== "Failed"
+					? "Normal"
+					: "Warning",
+			reason: ready.reason,
+			action: "Reconcile",
+			note: ready.message,
+		});
+	}
+
+	return async (key) => {
+		try {
+			return await reconcile(key);
+		} catch (error) {
+			// Another wrote first, often we ourselves: the watch brings what it wrote.
+			if (error instanceof ApiError && error.status === 409)
+				return { againAfterMs: CONFLICT_MS };
+			throw error;
+		}
+	};
+}
+
+function readyOf(status: CdcPipelineStatus | undefined) {
+	return status?.conditions?.find(({ type }) => type === CONDITIONS.ready);
+}
+
+/** The status without the figures that change all the time. */
+function lasting(status: CdcPipelineStatus | undefined): object {
+	const {
+		lag: _lag,
+		freshness: _freshness,
+		freshnessSeconds: _seconds,
+		rowsPerSecond: _rows,
+		tables: _tables,
+		...rest
+	} = status ?? {};
+	return rest;
+}

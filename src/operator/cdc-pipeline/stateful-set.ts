@@ -1,0 +1,143 @@
+import type { Manifest } from "../../kube/apply.ts";
+import type { OwnerReference } from "../../kube/object.ts";
+import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
+import { secretEnvName, writerSecrets } from "../../resource/secrets.ts";
+import {
+	ANNOTATIONS,
+	WRITER_CONFIG_DIR,
+	WRITER_CONFIG_FILE,
+	WRITER_CONTAINER,
+	WRITER_PORT,
+	writerLabels,
+	writerName,
+	writerSelector,
+} from "../names.ts";
+import { writerMeta } from "./manifests.ts";
+
+/** What the operator's own environment says about the pods it makes. */
+export interface WriterImage {
+	readonly image: string;
+	readonly pullPolicy: "Always" | "IfNotPresent" | "Never";
+	readonly logLevel: string;
+}
+
+/** User and group of every process in the image. */
+const USER = 65_532;
+
+/**
+ * The writers: stable names, so that each finds its partitions and its disk again. Pods start all at
+ * once, for they depend on nothing of each other's, and are rolled one by one.
+ */
+export function statefulSet(
+	pipeline: CdcPipeline,
+	owner: OwnerReference,
+	{ image, pullPolicy, logLevel }: WriterImage,
+	{ replicas, hash }: { replicas: number; hash: string },
+): Manifest & { spec: object } {
+	const { name } = pipeline.metadata;
+	const { cpu, memory } = pipeline.spec.writer.resources;
+	return {
+		apiVersion: "apps/v1",
+		kind: "StatefulSet",
+		metadata: writerMeta(pipeline, owner),
+		spec: {
+			replicas,
+			serviceName: writerName(name),
+			podManagementPolicy: "Parallel",
+			revisionHistoryLimit: 2,
+			selector: { matchLabels: writerSelector(name) },
+			template: {
+				metadata: {
+					labels: writerLabels(name),
+					annotations: { [ANNOTATIONS.configHash]: hash },
+				},
+				spec: {
+					serviceAccountName: writerName(name),
+					automountServiceAccountToken: false,
+					enableServiceLinks: false,
+					// Time to commit what it holds.
+					terminationGracePeriodSeconds: 60,
+					securityContext: {
+						runAsNonRoot: true,
+						runAsUser: USER,
+						runAsGroup: USER,
+						fsGroup: USER,
+						seccompProfile: { type: "RuntimeDefault" },
+					},
+					containers: [
+						{
+							name: WRITER_CONTAINER,
+							image,
+							imagePullPolicy: pullPolicy,
+							args: [
+								"writer",
+								"--config",
+								`${WRITER_CONFIG_DIR}/${WRITER_CONFIG_FILE}`,
+							],
+							env: [
+								{ name: "LOG_LEVEL", value: logLevel },
+								{
+									name: "POD_NAME",
+									valueFrom: { fieldRef: { fieldPath: "metadata.name" } },
+								},
+								...writerSecrets(pipeline.spec).map(
+									({ name, key, optional }) => ({
+										name: secretEnvName(name, key),
+										valueFrom: {
+											secretKeyRef: {
+												name,
+												key,
+												...(optional && { optional }),
+											},
+										},
+									}),
+								),
+							],
+							ports: [
+								{ name: "http", containerPort: WRITER_PORT, protocol: "TCP" },
+							],
+							startupProbe: probe("/healthz", 2, 60),
+							livenessProbe: probe("/healthz", 10, 6),
+							readinessProbe: probe("/readyz", 5, 3),
+							resources: { requests: { cpu, memory }, limits: { memory } },
+							securityContext: {
+								allowPrivilegeEscalation: false,
+								readOnlyRootFilesystem: true,
+								runAsNonRoot: true,
+								capabilities: { drop: ["ALL"] },
+								seccompProfile: { type: "RuntimeDefault" },
+							},
+							terminationMessagePath: "/dev/termination-log",
+							terminationMessagePolicy: "FallbackToLogsOnError",
+							volumeMounts: [
+								{
+									name: "config",
+									mountPath: WRITER_CONFIG_DIR,
+									readOnly: true,
+								},
+								{ name: "tmp", mountPath: "/tmp" },
+							],
+						},
+					],
+					volumes: [
+						{ name: "config", configMap: { name: writerName(name) } },
+						{ name: "tmp", emptyDir: { sizeLimit: "2Gi" } },
+					],
+				},
+			},
+		},
+	};
+}
+
+function probe(
+	path: string,
+	periodSeconds: number,
+	failureThreshold: number,
+): object {
+	return {
+		httpGet: { path, port: "http" },
+		periodSeconds,
+		timeoutSeconds: 5,
+		failureThreshold,
+	};
+}

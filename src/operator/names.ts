@@ -1,0 +1,51 @@
+import { API_GROUP } from "../resource/api.ts";
+
+/** Every label, annotation, finalizer and object name that the operator uses. */
+
+export const LABELS = {
+	name: "app.kubernetes.io/name",
+	instance: "app.kubernetes.io/instance",
+	component: "app.kubernetes.io/component",
+	managedBy: "app.kubernetes.io/managed-by",
+	pipeline: `${API_GROUP}/pipeline`,
+} as const;
+
+export const ANNOTATIONS = {
+	/** On pods: hash of their configuration and of the versions of their secrets. */
+	configHash: `${API_GROUP}/config-hash`,
+	/** On a pipeline, "true": delete it although its connector can't be deleted. */
+	skipConnectorCleanup: `${API_GROUP}/skip-connector-cleanup`,
+} as const;
+
+export const FINALIZER = `${API_GROUP}/pipeline`;
+export const MANAGED_BY = "tributary";
+/** What the operator made, and nothing else. */
+export const MANAGED_SELECTOR = `${LABELS.managedBy}=${MANAGED_BY}`;
+
+export const WRITER_CONTAINER = "writer";
+export const WRITER_PORT = 8001;
+export const OPERATOR_PORT = 8002;
+export const WRITER_CONFIG_DIR = "/etc/tributary";
+export const WRITER_CONFIG_FILE = "writer.yaml";
+
+/** Name of every object that belongs to the writers of a pipeline. */
+export function writerName(pipeline: string): string {
+	return `${pipeline}-writer`;
+}
+
+export function writerLabels(pipeline: string): Record<string, string> {
+	return {
+		...writerSelector(pipeline),
+		[LABELS.component]: "writer",
+		[LABELS.managedBy]: MANAGED_BY,
+	};
+}
+
+/** The labels that a StatefulSet selects its pods by; they can never change. */
+export function writerSelector(pipeline: string): Record<string, string> {
+	return {
+		[LABELS.name]: "tributary-writer",
+		[LABELS.instance]: pipeline,
+		[LABELS.pipeline]: pipeline,
+	};
+}

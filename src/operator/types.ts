@@ -1,0 +1,108 @@
+import type { Condition } from "../kube/conditions.ts";
+import type { KubeObject, ResourceType } from "../kube/object.ts";
+import type { CdcPipelineStatus } from "../resource/cdc-pipeline-status.ts";
+import { CDC_PIPELINE } from "../resource/kinds.ts";
+
+/** The parts of the cluster's objects that the operator reads. */
+
+export interface PipelineObject extends KubeObject {
+	readonly spec: unknown;
+	readonly status?: CdcPipelineStatus;
+}
+
+export interface StatefulSet extends KubeObject {
+	readonly spec?: { readonly replicas?: number };
+	readonly status?: {
+		readonly observedGeneration?: number;
+		readonly replicas?: number;
+		readonly readyReplicas?: number;
+		readonly updatedReplicas?: number;
+		readonly currentRevision?: string;
+		readonly updateRevision?: string;
+	};
+}
+
+export interface ContainerStatus {
+	readonly name: string;
+	readonly ready?: boolean;
+	readonly restartCount?: number;
+	readonly state?: {
+		readonly waiting?: { readonly reason?: string; readonly message?: string };
+		readonly running?: object;
+		readonly terminated?: Terminated;
+	};
+	readonly lastState?: { readonly terminated?: Terminated };
+}
+
+export interface Terminated {
+	readonly exitCode?: number;
+	readonly reason?: string;
+	readonly message?: string;
+}
+
+export interface Pod extends KubeObject {
+	readonly status?: {
+		readonly phase?: string;
+		readonly podIP?: string;
+		readonly conditions?: readonly Pick<
+			Condition,
+			"type" | "status" | "reason" | "message"
+		>[];
+		readonly containerStatuses?: readonly ContainerStatus[];
+	};
+}
+
+export interface Secret {
+	readonly metadata: {
+		readonly uid?: string;
+		readonly resourceVersion?: string;
+	};
+	/** Base64. */
+	readonly data?: Readonly<Record<string, string>>;
+}
+
+export const TYPES = {
+	pipeline: {
+		group: CDC_PIPELINE.group,
+		version: CDC_PIPELINE.version,
+		kind: CDC_PIPELINE.kind,
+		plural: CDC_PIPELINE.plural,
+	},
+	configMap: {
+		group: "",
+		version: "v1",
+		kind: "ConfigMap",
+		plural: "configmaps",
+	},
+	service: { group: "", version: "v1", kind: "Service", plural: "services" },
+	serviceAccount: {
+		group: "",
+		version: "v1",
+		kind: "ServiceAccount",
+		plural: "serviceaccounts",
+	},
+	statefulSet: {
+		group: "apps",
+		version: "v1",
+		kind: "StatefulSet",
+		plural: "statefulsets",
+	},
+	podDisruptionBudget: {
+		group: "policy",
+		version: "v1",
+		kind: "PodDisruptionBudget",
+		plural: "poddisruptionbudgets",
+	},
+	pod: { group: "", version: "v1", kind: "Pod", plural: "pods" },
+	secret: { group: "", version: "v1", kind: "Secret", plural: "secrets" },
+} as const satisfies Record<string, ResourceType>;
+
+/** Kinds that the operator writes for a pipeline, in the order of writing. */
+export const CHILD_KINDS = [
+	"serviceAccount",
+	"configMap",
+	"service",
+	"podDisruptionBudget",
+	"statefulSet",
+] as const;
+export type ChildKind = (typeof CHILD_KINDS)[number];

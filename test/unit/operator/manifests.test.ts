@@ -1,0 +1,75 @@
+import { expect, test } from "vitest";
+import { stringify } from "yaml";
+import {
+	configMap,
+	ownerOf,
+	podDisruptionBudget,
+	service,
+	serviceAccount,
+} from "../../../src/operator/cdc-pipeline/manifests.ts";
+import { statefulSet } from "../../../src/operator/cdc-pipeline/stateful-set.ts";
+import { configHash } from "../../../src/operator/cdc-pipeline/writer-config.ts";
+import { pipeline } from "./pipeline.ts";
+
+const secured = pipeline({
+	kafka: {
+		tls: true,
+		caSecretRef: { name: "kafka-ca", key: "ca.crt" },
+		saslSecretRef: { name: "kafka-user" },
+	},
+	source: { config: { "mongodb.ssl.keystore.password": "hunter2" } },
+	writer: { replicas: 3 },
+});
+const owner = ownerOf(secured, "0a1b");
+const image = {
+	image: "registry.example/tributary:1",
+	pullPolicy: "IfNotPresent",
+	logLevel: "info",
+} as const;
+
+test.each([
+	["service-account", serviceAccount(secured, owner)],
+	["config-map", configMap(secured, owner)],
+	["service", service(secured, owner)],
+	["pod-disruption-budget", podDisruptionBudget(secured, owner)],
+	[
+		"stateful-set",
+		statefulSet(secured, owner, image, { replicas: 3, hash: "cafe" }),
+	],
+])("%s is built as before", async (name, manifest) => {
+	await expect(stringify(manifest, { lineWidth: 0 })).toMatchFileSnapshot(
+		`golden/${name}.yaml`,
+	);
+});
+
+test("no value that may be a secret reaches a ConfigMap", () => {
+	const text = JSON.stringify(configMap(secured, owner));
+	expect(text).not.toContain("hunter2");
+	expect(text).toContain("kafka-user");
+});
+
+test("writers are replaced for a change that they must see, and for no other", () => {
+	const versions = new Map([["lake", "u/1"]]);
+	const hash = (changes: Parameters<typeof pipeline>[0] = {}) =>
+		configHash(pipeline(changes), versions);
+	const base = hash();
+	expect(hash({ state: "paused" })).toBe(base);
+	expect(hash({ writer: { replicas: 5 } })).toBe(base);
+	expect(hash({ source: { snapshot: { mode: "no_data" } } })).toBe(base);
+	expect(hash({ writer: { batch: { maxRows: 1 } } })).not.toBe(base);
+	expect(hash({ sink: { tablePath: "x/{table}" } })).not.toBe(base);
+	expect(hash({ kafka: { bootstrapServers: ["other:9092"] } })).not.toBe(base);
+});
+
+test("a rotated Secret replaces the writers that read it, not those that don't", () => {
+	const hash = (lake: string, mongo: string) =>
+		configHash(
+			pipeline(),
+			new Map([
+				["lake", lake],
+				["shop-mongo", mongo],
+			]),
+		);
+	expect(hash("u/2", "m/1")).not.toBe(hash("u/1", "m/1"));
+	expect(hash("u/1", "m/2")).toBe(hash("u/1", "m/1"));
+});
