@@ -16,7 +16,7 @@ retry() {
 	for attempt in 1 2 3; do
 		"$@" && return 0
 		echo "stack: try $attempt of 3 failed: $*" >&2
-		sleep $((attempt * attempt * 3))
+		[ "$attempt" = 3 ] || sleep $((attempt * attempt * 3))
 	done
 	return 1
 }
@@ -33,7 +33,7 @@ debian() {
 	(
 		flock 9
 		export DEBIAN_FRONTEND=noninteractive
-		retry apt-get update -qq
+		retry apt-get update -qq || exit 1
 		# Servers that come as packages must not start by themselves.
 		printf '#!/bin/sh\nexit 101\n' >"$TRIBUTARY_CACHE/policy-rc.d"
 		chmod +x "$TRIBUTARY_CACHE/policy-rc.d"
@@ -43,40 +43,47 @@ debian() {
 }
 
 need_java() {
-	command -v javac >/dev/null && command -v mvn >/dev/null || debian openjdk-17-jdk-headless maven
+	local found
+	found=$(javac -version 2>/dev/null | sed -nE 's/^javac ([0-9]+).*/\1/p')
+	[ "${found:-0}" -ge 17 ] && command -v mvn >/dev/null || debian openjdk-17-jdk-headless maven
 }
 
 need_go() {
-	command -v go >/dev/null || unavailable "install Go 1.26 or newer: $1 is built from its Go module"
+	local found
+	found=$(go env GOVERSION 2>/dev/null | sed -nE 's/^go1\.([0-9]+).*/\1/p')
+	[ "${found:-0}" -ge 26 ] || unavailable "install Go 1.26 or newer (go.dev/dl): $1 is built from its Go module"
 }
 
-# copy_dependencies POM DIRECTORY
+# copy_dependencies POM DIRECTORY: refuses what does not match the repository's checksums.
 copy_dependencies() {
-	retry mvn -B -q -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2" >&2
+	retry mvn -B -q --strict-checksums -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2" >&2
 }
 
-# provide NAME VERSION RECIPE... -- COMMAND...: makes $TRIBUTARY_CACHE/NAME-VERSION-HASH once. The
-# hash is that of the recipe's files. COMMAND gets a folder to fill as $OUT; the folder gets its
-# final name only when COMMAND has succeeded, so a half-made one is never used.
+# provide NAME VERSION RECIPE... -- FUNCTION: makes $TRIBUTARY_CACHE/NAME-VERSION-HASH once. The
+# hash is that of the recipe's files and of FUNCTION. FUNCTION gets a folder to fill as $OUT; the
+# folder gets its final name only when FUNCTION has succeeded, so a half-made one is never used.
+# Not to be called in a condition: bash would then run on after a failed step.
 provide() {
 	local name=$1 version=$2 recipe=() started=$SECONDS hash
 	shift 2
 	while [ "$1" != -- ]; do recipe+=("$1") && shift; done
 	shift
-	hash=$(cat "${recipe[@]}" | sha256sum | cut -c1-12)
+	hash=$({ [ ${#recipe[@]} = 0 ] || cat "${recipe[@]}"; declare -f "$1"; } | sha256sum | cut -c1-12)
 	local final=$TRIBUTARY_CACHE/$name-$version-$hash
 	if [ ! -e "$final/.ok" ]; then
 		(
 			flock 9
 			[ -e "$final/.ok" ] && exit 0
+			rm -rf "$TRIBUTARY_CACHE/.$name".*
 			OUT=$(mktemp -d "$TRIBUTARY_CACHE/.$name.XXXXXX")
 			export OUT
+			chmod 755 "$OUT"
 			trap 'rm -rf "$OUT"' EXIT
-			"$@"
+			"$1"
 			touch "$OUT/.ok"
 			rm -rf "$final"
 			mv "$OUT" "$final"
-		) 9>"$TRIBUTARY_CACHE/$name.lock" || exit $?
+		) 9>"$TRIBUTARY_CACHE/$name.lock"
 		printf '%-14s %-14s built in %d s\n' "$name" "$version" $((SECONDS - started)) >&2
 	else
 		printf '%-14s %-14s cached\n' "$name" "$version" >&2
@@ -88,8 +95,8 @@ provide() {
 expect_files() {
 	local wanted=$1
 	shift
-	[ $# -ge "$wanted" ] && [ -e "$1" ] || {
+	if [ $# -lt "$wanted" ]; then
 		echo "stack: expected at least $wanted files, found $#: $1" >&2
 		return 1
-	}
+	fi
 }
