@@ -16,6 +16,8 @@ export interface Engine {
 	readonly sleep: (ms: number) => Promise<void>;
 	/** Uniform in [0, 1): jitter. */
 	readonly random: () => number;
+	/** Told of a checkpoint that could not be written; the commit stands. */
+	readonly onCheckpointFailure?: (error: unknown) => void;
 }
 
 /**

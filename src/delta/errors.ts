@@ -1,0 +1,25 @@
+import { TributaryError } from "../errors.ts";
+
+export type DeltaErrorCode =
+	/** A version is missing between the checkpoint and the newest commit. */
+	| "DELTA_LOG_GAP"
+	/** A log file can't be parsed, or breaks a rule of the protocol. */
+	| "DELTA_LOG_INVALID"
+	| "DELTA_UNSUPPORTED_READER"
+	| "DELTA_UNSUPPORTED_WRITER"
+	| "DELTA_VERSION_NOT_FOUND"
+	| "DELTA_TABLE_NOT_FOUND"
+	| "DELTA_DELETION_VECTOR_INVALID"
+	| "DELTA_SCHEMA_INCOMPATIBLE";
+
+export class DeltaError extends TributaryError {
+	declare readonly code: DeltaErrorCode;
+
+	constructor(
+		code: DeltaErrorCode,
+		message: string,
+		options: { retryable?: boolean; cause?: unknown } = {},
+	) {
+		super(code, message, options);
+	}
+}
