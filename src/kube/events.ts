@@ -69,7 +69,7 @@ export class EventRecorder {
 				body: {
 					apiVersion: "events.k8s.io/v1",
 					kind: "Event",
-					metadata: { generateName: `${name.slice(0, 200)}.`, namespace },
+					metadata: { generateName: `${name.slice(0, 200)}-`, namespace },
 					eventTime: this.#clock.wall().toISOString().replace("Z", "000Z"),
 					reportingController: this.#controller,
 					reportingInstance: this.#instance.slice(0, 128),
