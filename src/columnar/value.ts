@@ -33,7 +33,7 @@ export function valueAt(vector: Vector, type: DataType, i: number): Value {
 				vector.offsets[i],
 				vector.offsets[i + 1],
 			);
-			return type === "binary" ? bytes.slice() : decoder.decode(bytes);
+			return type === "binary" ? new Uint8Array(bytes) : decoder.decode(bytes);
 		}
 		case "struct": {
 			const row: Record<string, Value> = {};

@@ -279,8 +279,8 @@ function bytesBounds(
 	}
 	return {
 		kind: "range",
-		min: data.slice(minStart, minEnd),
-		max: data.slice(maxStart, maxEnd),
+		min: new Uint8Array(data.subarray(minStart, minEnd)),
+		max: new Uint8Array(data.subarray(maxStart, maxEnd)),
 	};
 }
 
