@@ -56,7 +56,7 @@ need_go() {
 
 # copy_dependencies POM DIRECTORY: refuses what does not match the repository's checksums.
 copy_dependencies() {
-	retry mvn -B -q --strict-checksums -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2" >&2
+	retry mvn -B -q -Dstyle.color=never --strict-checksums -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2" >&2
 }
 
 # provide NAME VERSION RECIPE... -- FUNCTION: makes $TRIBUTARY_CACHE/NAME-VERSION-HASH once. The

@@ -8,8 +8,9 @@ export interface Running {
 	readonly name: string;
 	readonly logFile: string;
 	readonly pid: number;
-	/** Ends it and waits for that. */
+	/** Ends it and waits for that: in good order, or at once with SIGKILL. */
 	stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+	/** Sends a signal to its main process, and waits for nothing. */
 	kill(signal: NodeJS.Signals): void;
 	/** Ends it if it runs, and starts it again with the same ports and data. */
 	restart(): Promise<void>;
@@ -32,46 +33,53 @@ export interface Command {
 	readonly env?: Readonly<Record<string, string>>;
 	/** Run as this user; needs root. */
 	readonly user?: string;
+	/** What asks it to end in good order. */
+	readonly stopSignal?: NodeJS.Signals;
 	/** Resolves once the component answers; it is asked again until then. */
 	readonly ready: () => Promise<boolean>;
 	readonly readyTimeoutMs?: number;
 }
 
+export const LOCALHOST = "127.0.0.1";
+
 const children = new Set<ChildProcess>();
 
-function killAll(): void {
-	for (const child of children) {
-		try {
-			if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-		} catch {
-			// It ended in between.
-		}
-	}
-}
-process.on("exit", killAll);
+process.on("exit", () => {
+	for (const child of children) signalGroup(child, "SIGKILL");
+});
 
-export async function start(command: Command): Promise<Running> {
+/** Starts a command and waits until it answers. `fields` become part of what is returned. */
+export async function start<Fields extends object>(
+	command: Command,
+	fields: Fields,
+): Promise<Running & Fields> {
 	const logDir = join(command.place.dir, "log");
 	mkdirSync(logDir, { recursive: true });
 	const logFile = join(logDir, `${command.name}.log`);
 	let child = await launch(command, logFile);
 
-	return {
+	const { stopSignal = "SIGTERM" } = command;
+	const running: Running = {
 		name: command.name,
 		logFile,
 		get pid() {
 			return child.pid ?? -1;
 		},
-		stop: (signal = "SIGTERM") => end(child, signal),
+		stop: (signal) => end(child, signal === "SIGKILL" ? signal : stopSignal),
 		kill: (signal) => {
-			if (child.exitCode === null && child.pid !== undefined)
+			if (!ended(child) && child.pid !== undefined)
 				process.kill(child.pid, signal);
 		},
 		restart: async () => {
-			await end(child, "SIGTERM");
+			await end(child, stopSignal);
 			child = await launch(command, logFile);
 		},
 	};
+	// Descriptors, because a spread would freeze `pid` at its first value.
+	return Object.defineProperties(
+		{ ...fields },
+		Object.getOwnPropertyDescriptors(running),
+	) as Running & Fields;
 }
 
 async function launch(
@@ -111,42 +119,47 @@ async function launch(
 	});
 	child.once("exit", () => children.delete(child));
 
-	const deadline = Date.now() + (command.readyTimeoutMs ?? 90_000);
+	const timeoutMs = command.readyTimeoutMs ?? 90_000;
+	const deadline = Date.now() + timeoutMs;
 	for (;;) {
-		if (failure !== undefined || child.exitCode !== null)
+		if (failure !== undefined || ended(child))
 			throw new Error(
-				`${command.name} ended before it was ready (${failure?.message ?? `exit status ${child.exitCode}`}); ${logFile} ends with:\n${tail(logFile)}`,
+				`${command.name} ended before it was ready (${failure?.message ?? child.signalCode ?? `exit status ${child.exitCode}`}); ${logFile} ends with:\n${tail(logFile)}`,
 			);
 		if (await command.ready().catch(() => false)) return child;
 		if (Date.now() > deadline) {
 			await end(child, "SIGKILL");
 			throw new Error(
-				`${command.name} was not ready in time; ${logFile} ends with:\n${tail(logFile)}`,
+				`${command.name} was not ready in ${timeoutMs / 1000} s; ${logFile} ends with:\n${tail(logFile)}`,
 			);
 		}
 		await new Promise((wake) => setTimeout(wake, 100));
 	}
 }
 
-async function end(
-	child: ChildProcess,
-	signal: "SIGTERM" | "SIGKILL",
-): Promise<void> {
-	if (child.exitCode !== null || child.signalCode !== null) return;
-	const ended = new Promise<void>((wake) => child.once("exit", () => wake()));
-	const send = (name: NodeJS.Signals): void => {
-		try {
-			if (child.pid !== undefined) process.kill(-child.pid, name);
-		} catch {
-			// It ended in between.
-		}
-	};
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+	if (ended(child) || child.pid === undefined) return;
+	const gone = new Promise<void>((wake) => child.once("exit", () => wake()));
 	// A stopped process takes no other signal.
-	send("SIGCONT");
-	send(signal);
-	const hard = setTimeout(() => send("SIGKILL"), 20_000);
-	await ended;
+	signalGroup(child, "SIGCONT");
+	if (signal === "SIGKILL") signalGroup(child, signal);
+	else process.kill(child.pid, signal);
+	const hard = setTimeout(() => signalGroup(child, "SIGKILL"), 20_000);
+	await gone;
 	clearTimeout(hard);
+}
+
+function ended(child: ChildProcess): boolean {
+	return child.exitCode !== null || child.signalCode !== null;
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+	try {
+		if (child.pid !== undefined) process.kill(-child.pid, signal);
+	} catch (error) {
+		// Gone in between is what was wanted.
+		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+	}
 }
 
 function tail(file: string): string {
@@ -162,7 +175,7 @@ export async function freePorts(count: number): Promise<number[]> {
 				new Promise<ReturnType<typeof createServer>>((ready, fail) => {
 					const server = createServer();
 					server.once("error", fail);
-					server.listen(0, "127.0.0.1", () => ready(server));
+					server.listen(0, LOCALHOST, () => ready(server));
 				}),
 		),
 	);
@@ -195,4 +208,12 @@ export async function answersHttp(url: string): Promise<boolean> {
 	const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
 	await response.body?.cancel();
 	return response.status < 500 && response.status !== 404;
+}
+
+/** Resident memory of a process and its peak, in bytes. */
+export function memoryOf(pid: number): { now: number; peak: number } {
+	const status = readFileSync(`/proc/${pid}/status`, "utf8");
+	const kilobytes = (name: string): number =>
+		Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0);
+	return { now: kilobytes("VmRSS") * 1024, peak: kilobytes("VmHWM") * 1024 };
 }

@@ -5,6 +5,6 @@ build() {
 	copy_dependencies "$STACK/mongo-double/pom.xml" "$OUT/lib"
 	expect_files 10 "$OUT"/lib/*.jar
 	mkdir "$OUT/classes"
-	javac -nowarn -Xlint:-deprecation -d "$OUT/classes" -cp "$OUT/lib/*" "$STACK/mongo-double/MongoDouble.java" >&2
+	javac -nowarn -XDsuppressNotes -d "$OUT/classes" -cp "$OUT/lib/*" "$STACK/mongo-double/MongoDouble.java" >&2
 }
 provide mongo-double 1.47.0 "$STACK"/mongo-double/{pom.xml,MongoDouble.java} -- build
