@@ -45,7 +45,9 @@ const snapshot = z.strictObject({
 
 const source = z
 	.strictObject({
-		type: z.enum(["mongodb", "postgresql", "mysql"]),
+		type: z
+			.enum(["mongodb", "postgresql", "mysql"])
+			.describe("The kind of database. It can't be changed."),
 		connectionSecretRef: secretKeyRef.describe(
 			"The connection URI of the database: mongodb://…, postgresql://… or mysql://….",
 		),
@@ -56,7 +58,9 @@ const source = z
 			.describe(
 				"What to capture: database.collection (MongoDB), schema.table (PostgreSQL), database.table (MySQL). Each is a regular expression, anchored at both ends.",
 			),
-		snapshot: snapshot.prefault({}),
+		snapshot: snapshot
+			.prefault({})
+			.describe("How Debezium reads what is there before the first change."),
 		config: z
 			.record(z.string(), z.string())
 			.default({})
@@ -68,13 +72,23 @@ const source = z
 
 const kafka = z
 	.strictObject({
-		bootstrapServers: z.array(z.string().min(1).max(255)).min(1).max(100),
-		connectUrl: z.url({ protocol: /^https?$/ }).max(2048),
+		bootstrapServers: z
+			.array(z.string().min(1).max(255))
+			.min(1)
+			.max(100)
+			.describe("Brokers to start from, as host:port."),
+		connectUrl: z
+			.url({ protocol: /^https?$/ })
+			.max(2048)
+			.describe("The REST API of Kafka Connect, such as http://connect:8083."),
 		topicPrefix: z
 			.string()
 			.min(1)
 			.max(100)
-			.regex(/^[A-Za-z0-9._-]+$/, "must be letters, digits, '.', '_' or '-'"),
+			.regex(/^[A-Za-z0-9._-]+$/, "must be letters, digits, '.', '_' or '-'")
+			.describe(
+				"Debezium's topic.prefix: the first part of every topic of this pipeline. It can't be changed.",
+			),
 		tls: z.boolean().default(false).describe("Speak TLS with the brokers."),
 		caSecretRef: secretKeyRef
 			.optional()
@@ -138,33 +152,72 @@ const sink = z
 			.describe(
 				"Partition columns; append partitions by _ingestion_date unless this says otherwise.",
 			),
-		clusterBy: z.array(z.string().min(1).max(255)).max(4).default([]),
+		clusterBy: z
+			.array(z.string().min(1).max(255))
+			.max(4)
+			.default([])
+			.describe("Columns that compaction clusters rows by."),
 		schema: z
 			.strictObject({
-				onNewColumn: z.enum(["add", "rescue"]).default("add"),
-				onWiden: z.enum(["widen", "rescue"]).default("widen"),
-				onConflict: z.enum(["rescue"]).default("rescue"),
+				onNewColumn: z
+					.enum(["add", "rescue"])
+					.default("add")
+					.describe("A field that the table has no column for."),
+				onWiden: z
+					.enum(["widen", "rescue"])
+					.default("widen")
+					.describe("A value that a wider type of its column would hold."),
+				onConflict: z
+					.enum(["rescue"])
+					.default("rescue")
+					.describe(
+						"A value that no type of its column holds: it goes to _rescued_data.",
+					),
 			})
-			.prefault({}),
+			.prefault({})
+			.describe("What to do with values that the table does not fit yet."),
 	})
 	.describe("The Delta tables.");
 
 const writer = z
 	.strictObject({
-		replicas: z.int().min(0).max(100).default(1),
+		replicas: z
+			.int()
+			.min(0)
+			.max(100)
+			.default(1)
+			.describe("Writer pods; partitions are shared among them."),
 		batch: z
 			.strictObject({
-				maxRows: z.int().min(1).max(10_000_000).default(50_000),
-				maxBytes: bytesQuantity.default("64Mi"),
-				maxDelay: durationText.default("5s"),
+				maxRows: z
+					.int()
+					.min(1)
+					.max(10_000_000)
+					.default(50_000)
+					.describe("Rows after which a table is committed."),
+				maxBytes: bytesQuantity
+					.default("64Mi")
+					.describe("Bytes of input after which a table is committed."),
+				maxDelay: durationText
+					.default("5s")
+					.describe("Longest wait of a change for its commit."),
 			})
-			.prefault({}),
+			.prefault({})
+			.describe("When a batch is committed: whichever comes first."),
 		resources: z
 			.strictObject({
-				cpu: z.string().max(20).default("1"),
-				memory: bytesQuantity.default("1Gi"),
+				cpu: z
+					.string()
+					.max(20)
+					.regex(/^[0-9]+(\.[0-9]+)?m?$/, "must be CPUs such as 500m or 2")
+					.default("1")
+					.describe("CPU that is requested."),
+				memory: bytesQuantity
+					.default("1Gi")
+					.describe("Memory that is requested, and the limit."),
 			})
-			.prefault({}),
+			.prefault({})
+			.describe("Resources of each writer pod."),
 	})
 	.describe("The pods that consume Kafka and write Delta.");
 

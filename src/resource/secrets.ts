@@ -66,5 +66,11 @@ export function writerSecrets(spec: CdcPipelineSpec): SecretValue[] {
 				optional: false,
 				field: "spec.kafka.saslSecretRef",
 			});
-	return values;
+	// Two fields may refer to the same value.
+	return values.filter(
+		(value, index) =>
+			values.findIndex(
+				({ name, key }) => name === value.name && key === value.key,
+			) === index,
+	);
 }

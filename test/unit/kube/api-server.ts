@@ -35,7 +35,13 @@ interface Change {
  */
 export class TestApiServer {
 	readonly objects = new Map<string, Stored>();
-	readonly requests: { method: string; path: string; body?: Json }[] = [];
+	readonly requests: {
+		method: string;
+		path: string;
+		body?: Json;
+	}[] = [];
+	/** What a Role would have to allow for the requests so far: `verb group/resource`. */
+	readonly granted = new Set<string>();
 	readonly faults: {
 		/** Answers instead of the server, if it returns true. */
 		intercept?: (method: string, url: URL, response: ServerResponse) => boolean;
@@ -214,11 +220,25 @@ export class TestApiServer {
 			Number(request.headers["content-length"] ?? 0) > 0
 				? ((await json(request)) as Json)
 				: undefined;
-		this.requests.push({ method, path: url.pathname, ...(body && { body }) });
-		if (this.faults.intercept?.(method, url, response)) return;
 		const { collection, namespace, name, subresource, path } = parse(
 			url.pathname,
 		);
+		const [, group = ""] = /^\/apis\/([^/]+)/.exec(url.pathname) ?? [];
+		const resource = [group, collection.split("/").at(-1), subresource]
+			.filter((part) => part !== undefined)
+			.join("/");
+		const verbs = {
+			GET: name ? "get" : url.searchParams.has("watch") ? "watch" : "list",
+			POST: "create",
+			PUT: "update",
+			// Applying what is not there makes it.
+			PATCH: this.objects.has(path) ? "patch" : "patch create",
+			DELETE: "delete",
+		} as Record<string, string>;
+		for (const verb of (verbs[method] ?? method).split(" "))
+			this.granted.add(`${verb} ${resource}`);
+		this.requests.push({ method, path: url.pathname, ...(body && { body }) });
+		if (this.faults.intercept?.(method, url, response)) return;
 		if (name === undefined) {
 			if (method === "POST") {
 				const meta = (body?.metadata ?? {}) as {

@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { resolve } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { parseAllDocuments } from "yaml";
 import type {
 	ConnectorOutcome,
 	Connectors,
@@ -31,6 +34,8 @@ const running: ConnectorOutcome = {
 	},
 };
 
+/** By all tests of this file together. */
+const used = new Set<string>();
 let server: TestApiServer;
 let stop: AbortController;
 let operator: Promise<void>;
@@ -96,6 +101,7 @@ afterEach(async () => {
 	await operator;
 	writer.closeAllConnections();
 	await new Promise((resolve) => writer.close(resolve));
+	for (const use of server.granted) used.add(use);
 	await server.stop();
 });
 
@@ -428,4 +434,33 @@ test("metrics and probes answer with controller-runtime's names", async () => {
 		'leader_election_master_status{name="tributary-operator"} 1',
 	);
 	expect(text).toContain('tributary_watch_silence_seconds{kind="CdcPipeline"}');
+});
+
+interface Rule {
+	readonly apiGroups: string[];
+	readonly resources: string[];
+	readonly verbs: string[];
+}
+
+/** `verb group/resource` of every rule that the chart's default grants. */
+function grantedByChart(): Set<string> {
+	const file = resolve(import.meta.dirname, "../../../manifests/install.yaml");
+	const granted = new Set<string>();
+	for (const document of parseAllDocuments(readFileSync(file, "utf8"))) {
+		const { kind, rules } = document.toJS() as { kind: string; rules: Rule[] };
+		if (kind !== "ClusterRole" && kind !== "Role") continue;
+		for (const { apiGroups, resources, verbs } of rules)
+			for (const group of apiGroups)
+				for (const resource of resources)
+					for (const verb of verbs) granted.add(`${verb} ${group}/${resource}`);
+	}
+	return granted;
+}
+
+// Runs last: it judges what all tests above made the operator do.
+test("the chart grants every verb that the operator uses, and no other", () => {
+	const granted = grantedByChart();
+	// Checked by the API server for owner references that block deletion, not requested by itself.
+	granted.delete("update tributary.dev/cdcpipelines/finalizers");
+	expect([...granted].sort()).toEqual([...used].sort());
 });

@@ -1,0 +1,585 @@
+import { execFile } from "node:child_process";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { MongoClient } from "mongodb";
+import pg from "pg";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { stringify } from "yaml";
+import type { CdcPipelineStatus } from "../src/resource/cdc-pipeline-status.ts";
+import { type Cluster, startCluster } from "../stack/cluster.ts";
+import {
+	CACHE,
+	type Running,
+	type RunningConnect,
+	type RunningMongoDouble,
+	type RunningPostgres,
+	type RunningS3,
+	startConnect,
+	startKafka,
+	startMongoDouble,
+	startPostgres,
+	startS3,
+} from "../stack/components.ts";
+import { buildImage, IMAGE } from "../stack/image.ts";
+
+const run = promisify(execFile);
+const ROOT = resolve(import.meta.dirname, "..");
+const NAMESPACE = "data";
+const SYSTEM = "tributary-system";
+const minutes = (n: number) => ({ timeout: n * 60_000, interval: 500 });
+
+let dir: string;
+let cluster: Cluster;
+let connect: RunningConnect;
+let mongo: RunningMongoDouble;
+let postgres: RunningPostgres;
+let s3: RunningS3;
+let bootstrap: string;
+let documents: MongoClient;
+const running: Running[] = [];
+
+beforeAll(async () => {
+	dir = await mkdtemp(join(tmpdir(), "tributary-e2e-"));
+	await chmod(dir, 0o755);
+	await run("npm", ["run", "--silent", "build"], { cwd: ROOT });
+	const archive = await buildImage({ dir });
+	cluster = await startCluster({ dir, images: [archive] });
+	const place = {
+		dir,
+		host: cluster.hostAddress,
+		...(cluster.netnsPid !== undefined && { netnsPid: cluster.netnsPid }),
+	};
+	const kafka = await startKafka(place);
+	bootstrap = kafka.bootstrap;
+	[connect, mongo, postgres, s3] = await Promise.all([
+		startConnect({ ...place, bootstrap }),
+		startMongoDouble(place),
+		startPostgres(place),
+		startS3({ ...place, buckets: ["lake"] }),
+	]);
+	running.push(connect, mongo, postgres, s3, kafka);
+	documents = await MongoClient.connect(mongo.uri);
+	for (const namespace of [SYSTEM, NAMESPACE]) {
+		await cluster.kubectl("create", "namespace", namespace);
+		await cluster.kubectl(
+			"label",
+			"namespace",
+			namespace,
+			"pod-security.kubernetes.io/enforce=restricted",
+		);
+	}
+	const [repository = "", tag = ""] = IMAGE.split(/:(?=[^:]+$)/);
+	await cluster.helm(
+		"install",
+		"tributary",
+		join(ROOT, "helm/tributary"),
+		"--namespace",
+		SYSTEM,
+		"--set",
+		`image.repository=${repository},image.tag=${tag},image.pullPolicy=Never`,
+		"--wait",
+		"--timeout",
+		"3m",
+	);
+	await secret("shop-mongo", { uri: mongo.uri });
+	await secret("shop-postgres", { uri: postgres.uri });
+	await secret("lake", lakeKeys());
+}, 600_000);
+
+afterAll(async () => {
+	await documents?.close();
+	await cluster?.stop();
+	await Promise.all(running.map((component) => component.stop()));
+	if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+});
+
+function lakeKeys(changes: Record<string, string> = {}) {
+	return {
+		AWS_ACCESS_KEY_ID: s3.accessKeyId,
+		AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+		AWS_REGION: s3.region,
+		AWS_ENDPOINT_URL: s3.endpoint,
+		...changes,
+	};
+}
+
+async function secret(
+	name: string,
+	data: Readonly<Record<string, string>>,
+): Promise<void> {
+	await apply({
+		apiVersion: "v1",
+		kind: "Secret",
+		metadata: { name, namespace: NAMESPACE },
+		stringData: data,
+	});
+}
+
+async function apply(manifest: object): Promise<void> {
+	await cluster.kubectlWith(stringify(manifest), "apply", "-f", "-");
+}
+
+interface Changes {
+	readonly source?: object;
+	readonly kafka?: object;
+	readonly sink?: object;
+}
+
+/** A pipeline from MongoDB; its pods are small enough for all of them to fit one node. */
+function pipeline(name: string, changes: Changes = {}): object {
+	return {
+		apiVersion: "tributary.dev/v1alpha1",
+		kind: "CdcPipeline",
+		metadata: { name, namespace: NAMESPACE },
+		spec: {
+			source: {
+				type: "mongodb",
+				connectionSecretRef: { name: "shop-mongo", key: "uri" },
+				include: ["shop.orders"],
+				...changes.source,
+			},
+			kafka: {
+				bootstrapServers: [bootstrap],
+				connectUrl: connect.url,
+				topicPrefix: name,
+				...changes.kafka,
+			},
+			sink: {
+				location: `s3://lake/${name}`,
+				storageSecretRef: { name: "lake" },
+				...changes.sink,
+			},
+			writer: {
+				batch: { maxDelay: "1s" },
+				resources: { cpu: "50m", memory: "512Mi" },
+			},
+		},
+	};
+}
+
+async function status(name: string): Promise<CdcPipelineStatus> {
+	const text = await cluster.kubectl(
+		"get",
+		"cdcpipeline",
+		name,
+		"-n",
+		NAMESPACE,
+		"-o",
+		"json",
+	);
+	return (JSON.parse(text) as { status?: CdcPipelineStatus }).status ?? {};
+}
+
+async function condition(name: string, type: string) {
+	return (await status(name)).conditions?.find((c) => c.type === type);
+}
+
+function becomesReady(name: string): Promise<void> {
+	return vi.waitFor(
+		async () =>
+			expect(await condition(name, "Ready")).toMatchObject({ status: "True" }),
+		minutes(4),
+	);
+}
+
+const READ = `
+import duckdb, duckdb_extension_delta, json, pathlib, sys
+[extension] = pathlib.Path(duckdb_extension_delta.__file__).parent.glob("extensions/*/delta.duckdb_extension")
+db = duckdb.connect()
+db.execute(f"LOAD '{extension}'")
+rows = db.execute(f"SELECT {sys.argv[2]} FROM delta_scan('{sys.argv[1]}')").fetchall()
+print(json.dumps(sorted(rows), default=str))
+`;
+
+/** A table as another engine reads it, straight from the bucket's files. */
+async function table(
+	path: string,
+	columns: readonly string[],
+): Promise<unknown[][]> {
+	const { stdout } = await run(join(CACHE, "judges-venv/bin/python"), [
+		"-c",
+		READ,
+		join(s3.folder, "lake", path),
+		columns.map((column) => `"${column}"`).join(", "),
+	]);
+	return JSON.parse(stdout) as unknown[][];
+}
+
+async function orders(): Promise<unknown[][]> {
+	const found = await documents
+		.db("shop")
+		.collection("orders")
+		.find()
+		.toArray();
+	return found
+		.map(({ _id, name, qty }) => [String(_id), name, qty])
+		.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
+}
+
+function tableEqualsOrders(path: string): Promise<void> {
+	return vi.waitFor(
+		async () =>
+			expect(await table(path, ["_id", "name", "qty"])).toEqual(await orders()),
+		minutes(2),
+	);
+}
+
+async function change(step: number): Promise<void> {
+	const collection = documents.db("shop").collection("orders");
+	await collection.insertMany(
+		Array.from({ length: 100 }, (_, i) => ({
+			name: `order ${step}-${i}`,
+			qty: i,
+		})),
+	);
+	await collection.updateMany({ qty: { $lt: 10 } }, { $inc: { qty: 1000 } });
+	await collection.deleteMany({ qty: { $gte: 95, $lt: 1000 } });
+}
+
+test("kubectl apply of a pipeline brings the collection into a table on S3", async () => {
+	await change(1);
+	await apply(pipeline("shop"));
+	await becomesReady("shop");
+	await change(2);
+	await tableEqualsOrders("shop/orders");
+	await vi.waitFor(async () => {
+		const { lag, tableCount } = await status("shop");
+		expect({ lag, tableCount }).toEqual({ lag: 0, tableCount: 1 });
+	}, minutes(1));
+	const [header, line] = (
+		await cluster.kubectl("get", "cdcp", "shop", "-n", NAMESPACE)
+	).split("\n");
+	expect(header?.split(/\s+/)).toEqual([
+		"NAME",
+		"PHASE",
+		"READY",
+		"SOURCE",
+		"TABLES",
+		"LAG",
+		"FRESHNESS",
+		"AGE",
+	]);
+	expect(line).toMatch(
+		/^shop\s+Running\s+True\s+mongodb\s+1\s+0\s+\d+[smh]\s+/,
+	);
+});
+
+test("the writer and the operator run without root, without a token they don't need, and can't write their image", async () => {
+	const pods = JSON.parse(
+		await cluster.kubectl("get", "pods", "-A", "-o", "json"),
+	) as {
+		items: {
+			metadata: { name: string };
+			spec: {
+				automountServiceAccountToken?: boolean;
+				containers: { securityContext: object }[];
+			};
+		}[];
+	};
+	const ours = pods.items.filter(({ metadata }) =>
+		/^(tributary|shop)-/.test(metadata.name),
+	);
+	expect(ours.length).toBe(2);
+	for (const { spec } of ours)
+		expect(spec.containers[0]?.securityContext).toMatchObject({
+			allowPrivilegeEscalation: false,
+			readOnlyRootFilesystem: true,
+			runAsNonRoot: true,
+			capabilities: { drop: ["ALL"] },
+		});
+	const probe = `const fs = require("fs"); const tries = {};
+for (const path of ["/app/x", "/etc/tributary/x", "/tmp/x"]) try { fs.writeFileSync(path, ""); tries[path] = "written"; } catch (e) { tries[path] = e.code; }
+console.log(JSON.stringify({ uid: process.getuid(), token: fs.existsSync("/var/run/secrets/kubernetes.io"), tries }));`;
+	const seen = JSON.parse(
+		await cluster.kubectl(
+			"exec",
+			"-n",
+			NAMESPACE,
+			"shop-writer-0",
+			"--",
+			"/usr/local/bin/node",
+			"-e",
+			probe,
+		),
+	) as unknown;
+	expect(seen).toEqual({
+		uid: 65532,
+		token: false,
+		tries: {
+			"/app/x": "EROFS",
+			"/etc/tributary/x": "EROFS",
+			"/tmp/x": "written",
+		},
+	});
+});
+
+test("rows of PostgreSQL come the same way", async () => {
+	const client = new pg.Client({ connectionString: postgres.uri });
+	await client.connect();
+	try {
+		await client.query(
+			"CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, visits bigint)",
+		);
+		await client.query(
+			"INSERT INTO customers SELECT i, 'customer ' || i, i * 10 FROM generate_series(1, 50) i",
+		);
+		await apply(
+			pipeline("pg", {
+				source: {
+					type: "postgresql",
+					connectionSecretRef: { name: "shop-postgres", key: "uri" },
+					include: ["public.customers"],
+				},
+			}),
+		);
+		await becomesReady("pg");
+		await client.query(
+			"UPDATE customers SET visits = 9007199254740993 WHERE id = 7",
+		);
+		await client.query("DELETE FROM customers WHERE id > 45");
+		await client.query("INSERT INTO customers VALUES (100, 'late', NULL)");
+		const { rows } = await client.query<unknown[]>({
+			text: "SELECT id, name, visits::text FROM customers ORDER BY id",
+			rowMode: "array",
+		});
+		await vi.waitFor(
+			async () =>
+				expect(
+					(await table("pg/customers", ["id", "name", "visits"])).map(
+						([id, name, visits]) => [id, name, visits],
+					),
+				).toEqual(
+					rows.map(([id, name, visits]) => [
+						id,
+						name,
+						visits === null ? null : Number(visits),
+					]),
+				),
+			minutes(2),
+		);
+	} finally {
+		await client.end();
+	}
+});
+
+test("a deleted writer pod comes back and goes on where the table ends", async () => {
+	const uid = await cluster.kubectl(
+		"get",
+		"pod",
+		"shop-writer-0",
+		"-n",
+		NAMESPACE,
+		"-o",
+		"jsonpath={.metadata.uid}",
+	);
+	await cluster.kubectl(
+		"delete",
+		"pod",
+		"shop-writer-0",
+		"-n",
+		NAMESPACE,
+		"--wait=false",
+	);
+	await change(3);
+	await vi.waitFor(async () => {
+		const now = await cluster.kubectl(
+			"get",
+			"pod",
+			"shop-writer-0",
+			"-n",
+			NAMESPACE,
+			"-o",
+			"jsonpath={.metadata.uid}",
+		);
+		expect(now).not.toBe(uid);
+	}, minutes(2));
+	await tableEqualsOrders("shop/orders");
+	await becomesReady("shop");
+});
+
+test("what is changed or deleted by hand is put back", async () => {
+	await cluster.kubectl(
+		"delete",
+		"service,configmap",
+		"shop-writer",
+		"-n",
+		NAMESPACE,
+	);
+	await fetch(
+		`${connect.url}/connectors/${(await status("shop")).connector?.name}`,
+		{ method: "DELETE" },
+	);
+	await vi.waitFor(
+		() =>
+			cluster
+				.kubectl(
+					"get",
+					"service,configmap",
+					"-n",
+					NAMESPACE,
+					"-l",
+					"tributary.dev/pipeline=shop",
+					"-o",
+					"name",
+				)
+				.then((text) =>
+					expect(text.trim().split("\n").sort()).toEqual([
+						"configmap/shop-writer",
+						"service/shop-writer",
+					]),
+				),
+		minutes(1),
+	);
+	await vi.waitFor(async () => {
+		const response = await fetch(`${connect.url}/connectors`);
+		expect(await response.json()).toContain(
+			(await status("shop")).connector?.name,
+		);
+	}, minutes(1));
+	await becomesReady("shop");
+	await change(4);
+	await tableEqualsOrders("shop/orders");
+});
+
+test.each<[string, Changes, string, RegExp]>([
+	[
+		"missing-secret",
+		{ sink: { storageSecretRef: { name: "absent" } } },
+		"SecretsResolved",
+		/Secret absent \(spec\.sink\.storageSecretRef\) is not in namespace data/,
+	],
+	[
+		"missing-key",
+		{ source: { connectionSecretRef: { name: "shop-mongo", key: "url" } } },
+		"SecretsResolved",
+		/Secret shop-mongo .* has no key url, only uri/,
+	],
+	[
+		"wrong-bootstrap",
+		{ kafka: { bootstrapServers: ["10.222.0.1:1"] } },
+		"WriterReady",
+		/10\.222\.0\.1:1/,
+	],
+	[
+		"wrong-s3-secret",
+		{ sink: { storageSecretRef: { name: "lake-wrong" } } },
+		"WriterReady",
+		/s3:\/\/lake\/wrong-s3-secret/,
+	],
+	[
+		"missing-bucket",
+		{ sink: { location: "s3://nobucket/x" } },
+		"WriterReady",
+		/nobucket/,
+	],
+	[
+		"rejected",
+		{ source: { config: { "capture.mode": "sideways" } } },
+		"ConnectorReady",
+		/capture\.mode/,
+	],
+])(
+	"%s is told in a condition that names it",
+	async (name, changes, type, message) => {
+		if (name === "wrong-s3-secret")
+			await secret(
+				"lake-wrong",
+				lakeKeys({ AWS_SECRET_ACCESS_KEY: "wrong-one" }),
+			);
+		await apply(pipeline(name, changes));
+		await vi.waitFor(async () => {
+			const found = await condition(name, type);
+			expect(found).toMatchObject({ status: "False" });
+			expect(found?.message).toMatch(message);
+			expect(found?.message).not.toContain("wrong-one");
+		}, minutes(3));
+		expect(await condition(name, "Ready")).toMatchObject({ status: "False" });
+		expect(await condition("shop", "Ready")).toMatchObject({ status: "True" });
+		await cluster.kubectl(
+			"delete",
+			"cdcp",
+			name,
+			"-n",
+			NAMESPACE,
+			"--timeout=120s",
+		);
+	},
+);
+
+test("an unknown field and a changed location are refused by the API server", async () => {
+	await expect(
+		apply(pipeline("typo", { kafka: { topicPrefixx: "x" } })),
+	).rejects.toThrow(/unknown field "spec\.kafka\.topicPrefixx"/);
+	await expect(
+		apply(pipeline("shop", { sink: { location: "s3://lake/elsewhere" } })),
+	).rejects.toThrow(/sink\.location can't be changed/);
+});
+
+test("a deleted pipeline takes its writers and its connector along, and leaves the tables", async () => {
+	const connector = (await status("shop")).connector?.name;
+	const before = await table("shop/orders", ["_id", "name", "qty"]);
+	await cluster.kubectl(
+		"delete",
+		"cdcp",
+		"shop",
+		"-n",
+		NAMESPACE,
+		"--timeout=120s",
+	);
+	const connectors = (await (
+		await fetch(`${connect.url}/connectors`)
+	).json()) as string[];
+	expect(connectors).not.toContain(connector);
+	await vi.waitFor(
+		async () =>
+			expect(
+				await cluster.kubectl(
+					"get",
+					"all,configmaps,serviceaccounts,poddisruptionbudgets",
+					"-n",
+					NAMESPACE,
+					"-l",
+					"tributary.dev/pipeline=shop",
+					"-o",
+					"name",
+				),
+			).toBe(""),
+		minutes(1),
+	);
+	expect(await table("shop/orders", ["_id", "name", "qty"])).toEqual(before);
+	expect(before.length).toBeGreaterThan(100);
+	expect(await readdir(join(s3.folder, "lake/shop/orders"))).toContain(
+		"_delta_log",
+	);
+});
+
+test("manifests/install.yaml is the chart, rendered, and the API server takes all of it", async () => {
+	const rendered = join(dir, "install.yaml");
+	await run(join(ROOT, "manifests/render.sh"), [rendered]);
+	await run("diff", [join(ROOT, "manifests/install.yaml"), rendered]);
+	await cluster.kubectl(
+		"apply",
+		"--dry-run=server",
+		"--server-side",
+		"--force-conflicts",
+		"-f",
+		rendered,
+	);
+	await cluster.kubectl(
+		"apply",
+		"--dry-run=server",
+		"--server-side",
+		"--force-conflicts",
+		"-f",
+		join(ROOT, "crds"),
+	);
+});
+
+test("uninstalling leaves the definitions, and so the pipelines", async () => {
+	await cluster.helm("uninstall", "tributary", "--namespace", SYSTEM, "--wait");
+	expect(
+		await cluster.kubectl("get", "cdcpipelines", "-n", NAMESPACE, "-o", "name"),
+	).toBe("cdcpipeline.tributary.dev/pg\n");
+});
