@@ -20,10 +20,7 @@ export const CODECS: Readonly<Record<Compression, number>> = {
 	zstd: 6,
 };
 
-const ZSTD = {
-	params: { [constants.ZSTD_c_compressionLevel]: 1 },
-	chunkSize: 256 * 1024,
-};
+const ZSTD_PARAMS = { [constants.ZSTD_c_compressionLevel]: 1 };
 
 /** The compressed page; with `none` the input itself. */
 export function compress(codec: Compression, page: Uint8Array): Uint8Array {
@@ -35,7 +32,11 @@ export function compress(codec: Compression, page: Uint8Array): Uint8Array {
 		case "gzip":
 			return gzipSync(page);
 		case "zstd":
-			return zstdCompressSync(page, ZSTD);
+			return zstdCompressSync(page, {
+				params: ZSTD_PARAMS,
+				// Room for the worst case, so that the result comes in one piece.
+				chunkSize: page.length + (page.length >>> 8) + 128,
+			});
 	}
 }
 

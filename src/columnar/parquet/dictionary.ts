@@ -144,8 +144,9 @@ function buildBytes(
 ): Dictionary | undefined {
 	const sampled = repeats(live, segments, ({ vector }, slot) => {
 		const { data, offsets } = vector as BytesVector;
+		const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
 		return hashBytes(
-			data,
+			view,
 			offsets[slot] as number,
 			offsets[slot + 1] as number,
 		);
@@ -161,12 +162,13 @@ function buildBytes(
 	let at = 0;
 	for (const { levels, vector } of segments) {
 		const { data, offsets } = vector as BytesVector;
+		const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
 		const { slots, base, count } = levels.live;
 		for (let i = 0; i < count; i++) {
 			const slot = slots === undefined ? base + i : (slots[i] as number);
 			const start = offsets[slot] as number;
 			const end = offsets[slot + 1] as number;
-			const hash = hashBytes(data, start, end);
+			const hash = hashBytes(view, start, end);
 			let place = hash & mask;
 			let index = (table[place] as number) - 1;
 			while (index !== -1) {
@@ -174,7 +176,7 @@ function buildBytes(
 					const from = ends[index] as number;
 					if (
 						(ends[index + 1] as number) - from === end - start &&
-						equalBytes(keys.bytes, from, data, start, end)
+						equalBytes(keys.view, from, view, start, end - start)
 					)
 						break;
 				}
@@ -228,27 +230,45 @@ function hashPair(low: number, high: number): number {
 	return hash ^ (hash >>> 13);
 }
 
-function hashBytes(data: Uint8Array, start: number, end: number): number {
-	let hash = end - start;
-	for (let i = start; i < end; i++)
-		hash = Math.imul(hash ^ (data[i] as number), 0x01000193);
+/** Hashes by words, the last of which may overlap the one before. */
+function hashBytes(view: DataView, start: number, end: number): number {
+	const length = end - start;
+	let hash = length;
+	if (length >= 4) {
+		const last = end - 4;
+		for (let i = start; i < last; i += 4) {
+			hash = Math.imul(hash ^ view.getInt32(i, true), 0x9e3779b1);
+			hash ^= hash >>> 15;
+		}
+		hash = Math.imul(hash ^ view.getInt32(last, true), 0x9e3779b1);
+	} else {
+		for (let i = start; i < end; i++)
+			hash = Math.imul(hash ^ view.getUint8(i), 0x01000193);
+	}
 	hash ^= hash >>> 15;
 	hash = Math.imul(hash, 0x2c1b3c6d);
 	return hash ^ (hash >>> 13);
 }
 
+/** Compares the bytes `[from, from + length)` and `[start, start + length)`. */
 function equalBytes(
-	keys: Uint8Array,
+	keys: DataView,
 	from: number,
-	data: Uint8Array,
+	data: DataView,
 	start: number,
-	end: number,
+	length: number,
 ): boolean {
-	const shift = from - start;
-	for (let i = start; i < end; i++) {
-		if (keys[i + shift] !== data[i]) return false;
+	if (length < 4) {
+		for (let i = 0; i < length; i++) {
+			if (keys.getUint8(from + i) !== data.getUint8(start + i)) return false;
+		}
+		return true;
 	}
-	return true;
+	const last = length - 4;
+	for (let i = 0; i < last; i += 4) {
+		if (keys.getInt32(from + i) !== data.getInt32(start + i)) return false;
+	}
+	return keys.getInt32(from + last) === data.getInt32(start + last);
 }
 
 function vectorWords(vector: Vector): Int32Array {

@@ -29,19 +29,18 @@ export function encodeHybrid(
 ): void {
 	let packed = from;
 	let i = from;
-	while (i < to) {
+	while (i + 8 <= to) {
 		const value = values[i] as number;
 		let end = i + 1;
 		while (end < to && values[end] === value) end++;
-		if (end - i >= 8) {
-			// A bit-packed run ends on a multiple of 8, so it takes from the repeats.
-			const literals = i + (-(i - packed) & 7);
-			if (end - literals >= 8) {
-				packRun(sink, width, values, packed, literals);
-				repeatedRun(sink, width, value, end - literals);
-				packed = end;
-			}
+		// A bit-packed run ends on a multiple of 8: whole groups are looked at.
+		if (end - i < 8) {
+			i += 8;
+			continue;
 		}
+		packRun(sink, width, values, packed, i);
+		repeatedRun(sink, width, value, end - i);
+		packed = end;
 		i = end;
 	}
 	packRun(sink, width, values, packed, to);
@@ -104,9 +103,28 @@ export function packBits(
 		}
 		return;
 	}
+	let i = from;
+	if (width <= 4) {
+		const double = width * 2;
+		for (; i + 8 <= to; i += 8) {
+			const low =
+				(values[i] as number) |
+				((values[i + 1] as number) << width) |
+				(((values[i + 2] as number) | ((values[i + 3] as number) << width)) <<
+					double);
+			const high =
+				(values[i + 4] as number) |
+				((values[i + 5] as number) << width) |
+				(((values[i + 6] as number) | ((values[i + 7] as number) << width)) <<
+					double);
+			const group = low | (high << (double * 2));
+			for (let shift = 0; shift < width * 8; shift += 8)
+				out[at++] = group >>> shift;
+		}
+	}
 	let bits = 0;
 	let held = 0;
-	for (let i = from; i < to; i++) {
+	for (; i < to; i++) {
 		bits |= (values[i] as number) << held;
 		held += width;
 		while (held >= 8) {

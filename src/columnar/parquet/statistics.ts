@@ -260,44 +260,69 @@ function bytesBounds(
 	to: number,
 ): Bounds {
 	const { slots, base } = live;
-	const first = slots === undefined ? base + from : (slots[from] as number);
-	let minStart = offsets[first] as number;
-	let minEnd = offsets[first + 1] as number;
-	let maxStart = minStart;
-	let maxEnd = minEnd;
+	const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+	let min = slots === undefined ? base + from : (slots[from] as number);
+	let max = min;
+	let minHead = headOf(
+		view,
+		offsets[min] as number,
+		offsets[min + 1] as number,
+	);
+	let maxHead = minHead;
 	for (let i = from + 1; i < to; i++) {
 		const slot = slots === undefined ? base + i : (slots[i] as number);
-		const start = offsets[slot] as number;
-		const end = offsets[slot + 1] as number;
-		if (below(data, start, end, minStart, minEnd)) {
-			minStart = start;
-			minEnd = end;
-		} else if (below(data, maxStart, maxEnd, start, end)) {
-			maxStart = start;
-			maxEnd = end;
+		const head = headOf(
+			view,
+			offsets[slot] as number,
+			offsets[slot + 1] as number,
+		);
+		if (
+			head < minHead ||
+			(head === minHead && below(data, offsets, slot, min))
+		) {
+			min = slot;
+			minHead = head;
+		}
+		if (
+			head > maxHead ||
+			(head === maxHead && below(data, offsets, max, slot))
+		) {
+			max = slot;
+			maxHead = head;
 		}
 	}
 	return {
 		kind: "range",
-		min: new Uint8Array(data.subarray(minStart, minEnd)),
-		max: new Uint8Array(data.subarray(maxStart, maxEnd)),
+		min: new Uint8Array(data.subarray(offsets[min], offsets[min + 1])),
+		max: new Uint8Array(data.subarray(offsets[max], offsets[max + 1])),
 	};
 }
 
-/** Whether `data[a…aEnd)` sorts before `data[b…bEnd)`. */
+/** The first four bytes as a big-endian number, zeros where there are fewer: mostly they decide. */
+function headOf(view: DataView, start: number, end: number): number {
+	if (end - start >= 4) return view.getUint32(start);
+	let head = 0;
+	for (let i = start; i < start + 4; i++)
+		head = head * 256 + (i < end ? view.getUint8(i) : 0);
+	return head;
+}
+
+/** Whether slot `a` sorts before slot `b`. */
 function below(
 	data: Uint8Array,
+	offsets: Int32Array,
 	a: number,
-	aEnd: number,
 	b: number,
-	bEnd: number,
 ): boolean {
-	const shift = b - a;
-	const end = Math.min(aEnd, bEnd - shift);
-	for (let i = a; i < end; i++) {
+	const start = offsets[a] as number;
+	const end = offsets[a + 1] as number;
+	const shift = (offsets[b] as number) - start;
+	const length = (offsets[b + 1] as number) - (offsets[b] as number);
+	const common = start + Math.min(end - start, length);
+	for (let i = start; i < common; i++) {
 		const left = data[i] as number;
 		const right = data[i + shift] as number;
 		if (left !== right) return left < right;
 	}
-	return aEnd - a < bEnd - b;
+	return end - start < length;
 }
