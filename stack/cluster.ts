@@ -1,100 +1,132 @@
 import { execFile, execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { CACHE } from "./components.ts";
+import { installed } from "./cache.ts";
+import { type Running, start } from "./process.ts";
 
 const run = promisify(execFile);
 const SCRIPTS = join(import.meta.dirname, "kubernetes");
-const NAMESPACE = "tributary";
+const IMPORT = "ctr -a /run/containerd/containerd.sock -n k8s.io images import";
 
-export interface Cluster {
+export interface Cluster extends Tools {
 	/** A kubeconfig of a cluster administrator, valid in this process. */
 	readonly kubeconfig: string;
-	/** Where pods and this process reach a component that was started with `netnsPid`. */
+	/**
+	 * The node's address, for pods and for this process. What is started with it as `host` and with
+	 * `netnsPid` is reached there by both.
+	 */
 	readonly hostAddress: string;
-	readonly netnsPid: number | undefined;
+	/** Where pods reach a server that this process itself opens on it. */
+	readonly outsideAddress: string;
+	readonly netnsPid: number;
 	readonly logDir: string;
-	kubectl(...args: readonly string[]): Promise<string>;
-	/** As `kubectl`, with text on standard input. */
-	kubectlWith(input: string, ...args: readonly string[]): Promise<string>;
-	helm(...args: readonly string[]): Promise<string>;
+	/** Runs a command in the cluster's network, mount and pid namespaces; returns its output. */
+	exec(command: string, ...args: readonly string[]): Promise<string>;
 	/** Imports an OCI archive on the node. */
 	loadImage(archive: string): Promise<void>;
+	/** Ends the cluster, and every process in its network. */
 	stop(): Promise<void>;
 }
 
-/** A one-node Kubernetes 1.36.3 with a real kubelet and containerd; needs root. */
+/**
+ * A one-node Kubernetes 1.36.3 with a real kubelet and containerd, RBAC and service names; needs
+ * root. It ends with this process, however that ends; what a killed run leaves (a network
+ * namespace and cgroups) the next start removes. NetworkPolicy has no effect on it.
+ */
 export async function startCluster(options: {
 	readonly dir: string;
 	readonly images?: readonly string[];
 }): Promise<Cluster> {
-	const state = join(options.dir, "cluster");
+	const { dir, images = [] } = options;
+	const state = join(dir, "cluster");
+	rmSync(state, { recursive: true, force: true });
 	mkdirSync(state, { recursive: true });
-	const home = join(CACHE, "kubernetes");
-	const env = {
-		...process.env,
-		RUN: state,
-		BIN: join(home, "bin"),
-		NS: NAMESPACE,
-		IMAGES: [join(home, "pause.tar"), ...(options.images ?? [])].join(" "),
-	};
-	const down = (): void => {
-		execFileSync(join(SCRIPTS, "down.sh"), { env, stdio: "ignore" });
-	};
-	process.once("exit", down);
-	// Output goes to a file: the cluster's processes would keep a pipe open.
-	await run(
-		"bash",
-		[
-			"-c",
-			'"$0" >"$RUN/log.txt" 2>&1 || { cat "$RUN/log.txt" >&2; exit 1; }',
-			join(SCRIPTS, "up.sh"),
-		],
-		{ env },
-	);
-	const initPid = Number(readFileSync(join(state, "init.pid"), "utf8"));
-	const kubeconfig = join(state, "pki/admin.kubeconfig");
+	const kubeconfig = join(state, "pki", "admin.kubeconfig");
 	const tools = withTools(kubeconfig);
+	const network = join(state, "network.json");
+	const checks = [
+		async () => existsSync(network) && existsSync(kubeconfig),
+		() => tools.kubectl("get", "--raw", "/readyz"),
+		() => tools.kubectl("get", "serviceaccount", "default"),
+		async () =>
+			(await tools.kubectl("get", "node", "node1")).includes(" Ready"),
+	];
+	const running = await start(
+		{
+			name: "cluster",
+			place: { dir },
+			argv: [join(SCRIPTS, "up.sh")],
+			env: {
+				RUN: state,
+				BIN: installed("kubernetes", "bin"),
+				DNS_BIN: installed("coredns", ""),
+				IMAGES: [installed("pause", "pause.tar"), ...images].join(" "),
+			},
+			readyTimeoutMs: 180_000,
+			ready: async () => {
+				for (let check = checks[0]; check !== undefined; check = checks[0]) {
+					if (!(await check())) return false;
+					checks.shift();
+				}
+				return true;
+			},
+		},
+		{},
+	).catch((error: unknown) => {
+		removeNetwork(network);
+		throw new Error(`the cluster's logs are in ${join(state, "log")}`, {
+			cause: error,
+		});
+	});
+	const removeAtExit = (): void => removeNetwork(network);
+	process.once("exit", removeAtExit);
+	const { nodeAddress, outsideAddress } = readNetwork(network);
+	const netnsPid = await initOf(running);
+
+	async function exec(
+		command: string,
+		...args: readonly string[]
+	): Promise<string> {
+		const enter = ["-t", String(netnsPid), "-n", "-m", "-p", "--"];
+		return (await run("nsenter", [...enter, command, ...args], BIG)).stdout;
+	}
 	return {
 		...tools,
 		kubeconfig,
-		hostAddress: "10.222.0.1",
-		netnsPid: initPid,
+		hostAddress: nodeAddress,
+		outsideAddress,
+		netnsPid,
 		logDir: join(state, "log"),
+		exec,
 		loadImage: async (archive) => {
-			await run("nsenter", [
-				"-t",
-				String(initPid),
-				"-n",
-				"-m",
-				"-p",
-				"--",
-				"/usr/bin/ctr",
-				"-a",
-				"/run/containerd/containerd.sock",
-				"-n",
-				"k8s.io",
-				"images",
-				"import",
-				archive,
-			]);
+			const [command = "", ...args] = IMPORT.split(" ");
+			await exec(command, ...args, archive);
 		},
-		stop: () => {
-			process.off("exit", down);
-			down();
-			return Promise.resolve();
+		stop: async () => {
+			process.off("exit", removeAtExit);
+			await running.stop("SIGKILL");
+			removeNetwork(network);
 		},
 	};
 }
 
+export interface Tools {
+	kubectl(...args: readonly string[]): Promise<string>;
+	/** As `kubectl`, with text on standard input. */
+	kubectlWith(input: string, ...args: readonly string[]): Promise<string>;
+	helm(...args: readonly string[]): Promise<string>;
+}
+
+const BIG = { maxBuffer: 64 * 2 ** 20 };
+
 /** kubectl and helm against a cluster; a failure's message has their standard error. */
-export function withTools(
-	kubeconfig: string,
-): Pick<Cluster, "kubectl" | "kubectlWith" | "helm"> {
-	const bin = join(CACHE, "kubectl/bin");
-	const env = { ...process.env, KUBECONFIG: kubeconfig };
-	const options = { env, maxBuffer: 64 * 2 ** 20 };
+export function withTools(kubeconfig: string): Tools {
+	const bin = installed("kubectl", "bin");
+	const options = {
+		...BIG,
+		env: { ...process.env, KUBECONFIG: kubeconfig },
+	};
 	return {
 		kubectl: async (...args) =>
 			(await run(join(bin, "kubectl"), args, options)).stdout,
@@ -106,4 +138,24 @@ export function withTools(
 		helm: async (...args) =>
 			(await run(join(bin, "helm"), args, options)).stdout,
 	};
+}
+
+interface Network {
+	readonly slot: number;
+	readonly nodeAddress: string;
+	readonly outsideAddress: string;
+}
+
+function readNetwork(file: string): Network {
+	return JSON.parse(readFileSync(file, "utf8")) as Network;
+}
+
+function removeNetwork(file: string): void {
+	if (!existsSync(file)) return;
+	execFileSync(join(SCRIPTS, "down.sh"), [String(readNetwork(file).slot)]);
+}
+
+/** Pid 1 of the cluster's pid namespace, as seen from here: the only child of `unshare`. */
+async function initOf(running: Running): Promise<number> {
+	return Number((await run("pgrep", ["-P", String(running.pid)])).stdout);
 }

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+	chmodSync,
 	cpSync,
 	existsSync,
 	mkdirSync,
@@ -13,7 +14,7 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { CACHE } from "./components.ts";
+import { CACHE } from "./cache.ts";
 
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, "..");
@@ -48,6 +49,8 @@ export async function buildImage(options: {
 	])
 		place(`/lib/x86_64-linux-gnu/${library}`, rootfs);
 	place("/etc/ssl/certs/ca-certificates.crt", rootfs);
+	place("/usr/share/zoneinfo", rootfs);
+	chmodSync(join(rootfs, "tmp"), 0o1777);
 	writeFileSync(
 		join(rootfs, "etc/passwd"),
 		`root:x:0:0:root:/:/sbin/nologin\nnonroot:x:${USER}:${USER}:nonroot:/:/sbin/nologin\n`,
@@ -81,7 +84,7 @@ function place(file: string, rootfs: string): void {
 	if (!existsSync(file)) return;
 	const target = join(rootfs, file);
 	mkdirSync(dirname(target), { recursive: true });
-	cpSync(file, target, { dereference: true });
+	cpSync(file, target, { dereference: true, recursive: true });
 }
 
 /** `node_modules` without development packages, made once per lock file. */

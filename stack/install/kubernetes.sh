@@ -25,3 +25,9 @@ build_pause() {
 	node "$STACK/kubernetes/mkimage.mjs" "$OUT/rootfs" localhost/pause:dev "$OUT/pause.tar" '{"Entrypoint":["/pause"]}' >&2
 }
 provide pause 1 "$STACK"/kubernetes/{pause/go.mod,pause/main.go,mkimage.mjs} -- build_pause
+build_coredns() {
+	cd "$STACK/kubernetes/coredns"
+	CGO_ENABLED=0 retry go build -mod=readonly -trimpath -ldflags '-s -w' -o "$OUT/coredns" . >&2
+	"$OUT/coredns" -plugins >/dev/null
+}
+provide coredns 1.14.6 "$STACK"/kubernetes/coredns/{go.mod,go.sum,main.go} -- build_coredns
