@@ -22,6 +22,10 @@ const ROOT = resolve(import.meta.dirname, "..");
 /** The reference under which the cluster knows the image. */
 export const IMAGE = "localhost/tributary:dev";
 const USER = 65532;
+/** What the Dockerfile does to its packages. */
+const INSTALL =
+	"npm install --no-save --omit=dev --no-audit --no-fund --loglevel=error";
+const STRIP = String.raw`find node_modules -type f \( -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.map' -o -name '*.md' \) -delete`;
 
 /**
  * Assembles the image that the Dockerfile describes, without a container engine: the same Node, the
@@ -87,32 +91,37 @@ function place(file: string, rootfs: string): void {
 	cpSync(file, target, { dereference: true, recursive: true });
 }
 
-/** `node_modules` without development packages, made once per lock file. */
+/** `node_modules` with what runs in production only, made once per lock file. */
 async function runtimePackages(): Promise<string> {
 	const inputs = ["package.json", "package-lock.json"];
-	const hash = createHash("sha256");
+	const hash = createHash("sha256").update(`${INSTALL}${STRIP}`);
 	for (const input of inputs) hash.update(readFileSync(join(ROOT, input)));
-	const final = join(
-		CACHE,
-		`runtime-packages-${hash.digest("hex").slice(0, 12)}`,
-	);
+	const digest = hash.digest("hex").slice(0, 12);
+	const final = join(CACHE, `runtime-packages-${digest}`);
 	if (!existsSync(final)) {
 		mkdirSync(CACHE, { recursive: true });
 		const staging = mkdtempSync(join(CACHE, ".runtime-packages-"));
-		for (const input of inputs) cpSync(join(ROOT, input), join(staging, input));
-		await run(
-			"npm",
-			[
-				"install",
-				"--no-save",
-				"--omit=dev",
-				"--no-audit",
-				"--no-fund",
-				"--loglevel=error",
-			],
-			{ cwd: staging },
-		);
-		renameSync(staging, final);
+		try {
+			for (const input of inputs)
+				cpSync(join(ROOT, input), join(staging, input));
+			await retry(() => run("sh", ["-c", INSTALL], { cwd: staging }));
+			await run("sh", ["-c", STRIP], { cwd: staging });
+			renameSync(staging, final);
+		} catch (error) {
+			rmSync(staging, { recursive: true, force: true });
+			// Another process may have finished the same one first.
+			if (!existsSync(final)) throw error;
+		}
 	}
 	return join(final, "node_modules");
+}
+
+async function retry<Result>(work: () => Promise<Result>): Promise<Result> {
+	for (let attempt = 1; ; attempt++)
+		try {
+			return await work();
+		} catch (error) {
+			if (attempt === 3) throw error;
+			await new Promise((wake) => setTimeout(wake, attempt * 3000));
+		}
 }
