@@ -82,11 +82,11 @@ export function encodeChunk(
 	const start = out.offset;
 	let uncompressedSize = 0;
 	const emit = (
-		header: (size: number, compressed: number) => Uint8Array,
+		header: (size: number, packed: Uint8Array) => Uint8Array,
 	): void => {
 		const page = scratch.written();
 		const packed = compress(compression, page);
-		const head = header(page.length, packed.length);
+		const head = header(page.length, packed);
 		out.write(head);
 		// The scratch and the compressor's buffers are used again: the file gets a copy.
 		out.write(new Uint8Array(packed));

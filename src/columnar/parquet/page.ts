@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import type { ByteSink } from "./bytes.ts";
 import type { Dictionary } from "./dictionary.ts";
 import type { PageSlice } from "./pagination.ts";
@@ -9,7 +10,7 @@ import { CompactWriter } from "./thrift.ts";
 /*
  * A V1 data page, which every reader knows (parquet-format README, "Data Pages"):
  *
- *   PageHeader            Thrift, not compressed
+ *   PageHeader            Thrift, not compressed, with a CRC-32 of the compressed rest
  *   repetition levels     4 bytes length and runs, when the column's maximum is above 0
  *   definition levels     the same
  *   values                PLAIN, or with a dictionary one byte of width and runs of indexes
@@ -58,12 +59,13 @@ export function writeDictionaryPage(
 export function dictionaryHeader(
 	values: number,
 	size: number,
-	compressed: number,
+	packed: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
 	const writer = new CompactWriter();
 	writer.i32(1, DICTIONARY_PAGE);
 	writer.i32(2, size);
-	writer.i32(3, compressed);
+	writer.i32(3, packed.length);
+	writer.i32(4, crc32(packed) | 0);
 	writer.struct(7, () => {
 		writer.i32(1, values);
 		writer.i32(2, PLAIN);
@@ -75,12 +77,13 @@ export function dataHeader(
 	entries: number,
 	encoding: number,
 	size: number,
-	compressed: number,
+	packed: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
 	const writer = new CompactWriter();
 	writer.i32(1, DATA_PAGE);
 	writer.i32(2, size);
-	writer.i32(3, compressed);
+	writer.i32(3, packed.length);
+	writer.i32(4, crc32(packed) | 0);
 	writer.struct(5, () => {
 		writer.i32(1, entries);
 		writer.i32(2, encoding);
