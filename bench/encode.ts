@@ -12,7 +12,12 @@ import type { DataType, StructType } from "../src/columnar/types.ts";
 import { array, field, struct } from "../src/columnar/types.ts";
 import type { Batch, BytesVector, Vector } from "../src/columnar/vector.ts";
 
-const CANDIDATES = ["tributary", "tributary-snappy", "parquet-wasm"] as const;
+const CANDIDATES = [
+	"tributary",
+	"tributary-format-2",
+	"tributary-snappy",
+	"parquet-wasm",
+] as const;
 
 type Candidate = (typeof CANDIDATES)[number];
 
@@ -102,6 +107,8 @@ async function encoderOf(
 	candidate: Candidate,
 ): Promise<(batch: Batch) => Uint8Array> {
 	if (candidate === "tributary") return (batch) => encodeParquet([batch]).bytes;
+	if (candidate === "tributary-format-2")
+		return (batch) => encodeParquet([batch], { format: 2 }).bytes;
 	if (candidate === "tributary-snappy")
 		return (batch) => encodeParquet([batch], { compression: "snappy" }).bytes;
 	const arrow = await import("apache-arrow");

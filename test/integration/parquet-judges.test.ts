@@ -138,6 +138,7 @@ function encoded(seed: number): { batches: Batch[]; bytes: Uint8Array } {
 		rowGroupRows: rng.pick([30, 1000]),
 		pageRows: rng.pick([7, 1000]),
 		dictionary: rng.chance(0.7),
+		format: rng.pick([1, 2]),
 	});
 	return { batches, bytes };
 }

@@ -8,13 +8,14 @@ import { ParquetError } from "./errors.ts";
 import type { LeafSegment } from "./levels.ts";
 import {
 	count,
+	DELTA_LENGTH_BYTE_ARRAY,
 	dataHeader,
 	dictionaryHeader,
 	PLAIN,
 	RLE,
 	RLE_DICTIONARY,
 	writeDictionaryPage,
-	writePlainPage,
+	writeValuesPage,
 } from "./page.ts";
 import type { PageLimits, PageSlice } from "./pagination.ts";
 import { cutPages } from "./pagination.ts";
@@ -52,6 +53,7 @@ export interface DataPage {
 export interface ChunkOptions extends PageLimits {
 	readonly compression: Compression;
 	readonly dictionary: boolean;
+	readonly format: 1 | 2;
 	/** Room for one page, used again for each. */
 	readonly scratch: ByteSink;
 }
@@ -107,6 +109,12 @@ export function encodeChunk(
 		dictionary === undefined
 			? undefined
 			: (32 - Math.clz32(dictionary.count)) / 8;
+	const encoding =
+		dictionary !== undefined
+			? RLE_DICTIONARY
+			: kind === "bytes" && options.format === 2
+				? DELTA_LENGTH_BYTE_ARRAY
+				: PLAIN;
 	const pages: DataPage[] = [];
 	let entries = 0;
 	let row = 0;
@@ -127,7 +135,7 @@ export function encodeChunk(
 		}
 		let bounds: Bounds;
 		if (dictionary === undefined) {
-			writePlainPage(scratch, column, slices);
+			writeValuesPage(scratch, column, slices, encoding);
 			bounds = sliceBounds(slices);
 		} else {
 			const to = index + live;
@@ -135,7 +143,6 @@ export function encodeChunk(
 			bounds = usedBounds(dictionary, index, to);
 			index = to;
 		}
-		const encoding = dictionary === undefined ? PLAIN : RLE_DICTIONARY;
 		emit((size, packed) => dataHeader(pageEntries, encoding, size, packed));
 		pages.push({
 			offset,
@@ -157,7 +164,7 @@ export function encodeChunk(
 	return {
 		column,
 		encodings:
-			dictionary === undefined ? [PLAIN, RLE] : [PLAIN, RLE, RLE_DICTIONARY],
+			dictionary === undefined ? [RLE, encoding] : [PLAIN, RLE, RLE_DICTIONARY],
 		entries,
 		nulls,
 		bounds,

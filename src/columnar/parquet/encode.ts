@@ -25,6 +25,12 @@ export interface EncodeOptions {
 	readonly pageBytes?: number;
 	/** Whether repeated values may be written once. */
 	readonly dictionary?: boolean;
+	/**
+	 * The newest format whose encodings may be used (`delta.parquet.format.version`): 2 writes strings
+	 * without repeats in DELTA_LENGTH_BYTE_ARRAY, which is quicker and smaller, but which readers of
+	 * before 2022 may not know. Pages are V1 either way.
+	 */
+	readonly format?: 1 | 2;
 	/** Whether fields get the ids of `delta.columnMapping.id` in their metadata. */
 	readonly fieldIds?: boolean;
 	readonly createdBy?: string;
@@ -97,6 +103,7 @@ export class ParquetWriter {
 			pageRows: 131_072,
 			pageBytes: 1 << 20,
 			dictionary: true,
+			format: 1,
 			fieldIds: false,
 			createdBy: "tributary version 0.1.0",
 			...options,

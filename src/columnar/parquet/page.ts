@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { ByteSink } from "./bytes.ts";
+import { writeDeltaLengths } from "./delta.ts";
 import type { Dictionary } from "./dictionary.ts";
 import type { PageSlice } from "./pagination.ts";
 import { writePlain } from "./plain.ts";
@@ -13,7 +14,8 @@ import { CompactWriter } from "./thrift.ts";
  *   PageHeader            Thrift, not compressed, with a CRC-32 of the compressed rest
  *   repetition levels     4 bytes length and runs, when the column's maximum is above 0
  *   definition levels     the same
- *   values                PLAIN, or with a dictionary one byte of width and runs of indexes
+ *   values                in the page's encoding; with a dictionary one byte of width and runs
+ *                         of indexes
  *
  * A dictionary page comes before the data pages of its chunk: PageHeader, then PLAIN values.
  */
@@ -21,18 +23,24 @@ import { CompactWriter } from "./thrift.ts";
 /** `Encoding` of parquet.thrift. */
 export const PLAIN = 0;
 export const RLE = 3;
+export const DELTA_LENGTH_BYTE_ARRAY = 6;
 export const RLE_DICTIONARY = 8;
 
 const DATA_PAGE = 0;
 const DICTIONARY_PAGE = 2;
 
-/** Appends levels and PLAIN values. */
-export function writePlainPage(
+/** Appends levels and values in `PLAIN` or, of bytes, `DELTA_LENGTH_BYTE_ARRAY`. */
+export function writeValuesPage(
 	sink: ByteSink,
 	column: LeafColumn,
 	slices: readonly PageSlice[],
+	encoding: number,
 ): void {
 	writeLevels(sink, column, slices);
+	if (encoding === DELTA_LENGTH_BYTE_ARRAY) {
+		writeDeltaLengths(sink, slices);
+		return;
+	}
 	if (slices[0]?.segment.vector.kind === "bool") {
 		writeBooleans(sink, slices);
 		return;

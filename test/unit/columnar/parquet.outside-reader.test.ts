@@ -58,6 +58,7 @@ test(`another reader (parquet-wasm) sees the same values (SEED=${SEED})`, () => 
 			rowGroupRows: rng.pick([30, 1000]),
 			pageRows: rng.pick([7, 1000]),
 			dictionary: rng.chance(0.7),
+			format: rng.pick([1, 2]),
 		});
 		const table = tableFromIPC(readWasm(bytes).intoIPCStream());
 		expect(

@@ -28,6 +28,7 @@ test(`no value of any schema changes from encoding to reading (SEED=${SEED})`, a
 			pageRows: rng.pick([1, 3, 50, 1000]),
 			pageBytes: rng.pick([16, 300, 1 << 20]),
 			dictionary: rng.chance(0.7),
+			format: rng.pick([1, 2]),
 		});
 		const read: Batch[] = [];
 		let at = 0;
