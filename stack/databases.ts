@@ -4,6 +4,7 @@ import {
 	existsSync,
 	mkdirSync,
 	renameSync,
+	rmSync,
 	statSync,
 	writeFileSync,
 } from "node:fs";
@@ -43,7 +44,8 @@ export async function startPostgres(place: Place): Promise<RunningDatabase> {
 	if (!existsSync(join(data, "PG_VERSION"))) {
 		const secret = join(dir, "password");
 		writeFileSync(secret, `${password}\n`);
-		const make = `${dir}/new`;
+		const make = join(dir, "new");
+		rmSync(make, { recursive: true, force: true });
 		runAs(as, `${bin}/initdb`, [
 			`--pgdata=${make}`,
 			`--username=${user}`,
@@ -99,67 +101,6 @@ export async function startPostgres(place: Place): Promise<RunningDatabase> {
 		},
 		{
 			uri: `postgresql://${user}:${password}@${host}:${port}/${database}`,
-			host,
-			port,
-			user,
-			password,
-			database,
-		},
-	);
-}
-
-/** MariaDB with a row-format binlog and one empty database `shop`. */
-export async function startMariadb(place: Place): Promise<RunningDatabase> {
-	const host = place.host ?? LOCALHOST;
-	const [port = 0] = await freePorts(1);
-	const dir = join(place.dir, "mariadb");
-	const data = join(dir, "data");
-	const [user, password, database] = ["tributary", "mariadb-password", "shop"];
-	const as = ownFolder(dir, "mysql");
-	const init = join(dir, "init.sql");
-	if (!existsSync(data)) {
-		const make = `${dir}/new`;
-		runAs(as, "mariadb-install-db", [
-			"--no-defaults",
-			`--datadir=${make}`,
-			"--skip-test-db",
-		]);
-		renameSync(make, data);
-		writeFileSync(
-			init,
-			[
-				`CREATE DATABASE IF NOT EXISTS ${database};`,
-				`CREATE USER IF NOT EXISTS '${user}'@'%' IDENTIFIED BY '${password}';`,
-				`GRANT ALL PRIVILEGES ON *.* TO '${user}'@'%';`,
-				"",
-			].join("\n"),
-		);
-	}
-	return await start(
-		{
-			name: "mariadb",
-			place,
-			cwd: dir,
-			...as,
-			argv: [
-				"mariadbd",
-				"--no-defaults",
-				`--datadir=${data}`,
-				`--port=${port}`,
-				`--bind-address=${host}`,
-				`--socket=${join(dir, "sock")}`,
-				`--pid-file=${join(dir, "pid")}`,
-				`--init-file=${init}`,
-				"--server-id=1",
-				"--log-bin=binlog",
-				"--binlog-format=ROW",
-				"--binlog-row-image=FULL",
-				"--skip-name-resolve",
-			],
-			ready: () => answersTcp(host, port),
-		},
-		{
-			uri: `mysql://${user}:${password}@${host}:${port}/${database}`,
 			host,
 			port,
 			user,
