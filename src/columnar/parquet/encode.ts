@@ -5,10 +5,11 @@ import type { ChunkOptions, ColumnChunk, FileSink } from "./chunk.ts";
 import { encodeChunk } from "./chunk.ts";
 import type { Compression } from "./compression.ts";
 import { ParquetError } from "./errors.ts";
-import type { RowGroup } from "./footer.ts";
+import type { IndexPlaces, Place, RowGroup } from "./footer.ts";
 import { encodeFooter, MAGIC } from "./footer.ts";
 import type { LeafSegment } from "./levels.ts";
 import { firstLeaf, rowLevels, walkLevels } from "./levels.ts";
+import { encodeColumnIndex, encodeOffsetIndex } from "./page-index.ts";
 import type { FileSchema } from "./schema.ts";
 import { fileSchema } from "./schema.ts";
 import type { Bounds } from "./statistics.ts";
@@ -150,17 +151,40 @@ export class ParquetWriter {
 	/** Encodes what is left and the footer; the last pieces are there to `take` afterwards. */
 	finish(): { readonly rows: number; readonly leaves: readonly LeafStats[] } {
 		if (this.#pendingRows > 0) this.#flush(this.#pendingRows);
+		const indexes = this.#writePageIndex();
 		this.#write(
 			encodeFooter({
 				schema: this.#schema,
 				rowGroups: this.#rowGroups,
 				compression: this.#options.compression,
 				createdBy: this.#options.createdBy,
-				indexes: new Map(),
+				indexes,
 			}),
 		);
 		const rows = this.#rowGroups.reduce((sum, group) => sum + group.rows, 0);
 		return { rows, leaves: this.#leaves() };
+	}
+
+	#writePageIndex(): ReadonlyMap<ColumnChunk, IndexPlaces> {
+		const chunks = this.#rowGroups.flatMap((group) => group.chunks);
+		const place = (index: Uint8Array): Place => {
+			const offset = this.#offset;
+			this.#write(index);
+			return { offset, length: index.length };
+		};
+		const columnIndexes = chunks.map((chunk) => {
+			const index = encodeColumnIndex(chunk);
+			return index === undefined ? undefined : place(index);
+		});
+		return new Map(
+			chunks.map((chunk, i) => [
+				chunk,
+				{
+					columnIndex: columnIndexes[i],
+					offsetIndex: place(encodeOffsetIndex(chunk)),
+				},
+			]),
+		);
 	}
 
 	/** Encodes the first `rows` of the pending batches as a row group. */

@@ -28,7 +28,7 @@ export interface Footer {
 	readonly rowGroups: readonly RowGroup[];
 	readonly compression: Compression;
 	readonly createdBy: string;
-	/** Where the indexes of each chunk are, if they were written. */
+	/** Where the page index has each chunk. */
 	readonly indexes: ReadonlyMap<ColumnChunk, IndexPlaces>;
 }
 

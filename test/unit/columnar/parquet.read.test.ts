@@ -1,3 +1,4 @@
+import { parquetMetadata } from "hyparquet";
 import { expect, test } from "vitest";
 import { vectorOf } from "../../../src/columnar/literal.ts";
 import {
@@ -279,8 +280,10 @@ test(`a damaged file gives an error, never other rows (SEED=${SEED})`, async () 
 	);
 	const batch = randomBatch(rng, schema, 200);
 	const { bytes } = encodeParquet([batch], { pageRows: 60 });
-	const footer = new DataView(bytes.buffer).getUint32(bytes.length - 8, true);
-	const data = bytes.length - 8 - footer;
+	// The page index, which comes next, isn't read.
+	const data = Number(
+		parquetMetadata(bytes).row_groups[0]?.columns[0]?.column_index_offset,
+	);
 	const rows = rowsOf([batch]);
 	for (let cut = 0; cut < bytes.length; cut += 1 + rng.below(20)) {
 		await expect(
@@ -300,5 +303,5 @@ test(`a damaged file gives an error, never other rows (SEED=${SEED})`, async () 
 			detected++;
 		}
 	}
-	expect(detected).toBeGreaterThan(300);
+	expect(detected).toBeGreaterThan(200);
 });

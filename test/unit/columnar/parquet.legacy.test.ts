@@ -1,0 +1,93 @@
+import type { SchemaElement } from "hyparquet";
+import { expect, test } from "vitest";
+import { vectorOf } from "../../../src/columnar/literal.ts";
+import { assemble } from "../../../src/columnar/parquet/assembly.ts";
+import { fileTree, project } from "../../../src/columnar/parquet/projection.ts";
+import type { DataType } from "../../../src/columnar/types.ts";
+import { array, field, struct } from "../../../src/columnar/types.ts";
+import { valueAt } from "../../../src/columnar/value.ts";
+
+/** Elements of a column `c` below the root, in the shapes of LogicalTypes.md. */
+function elements(...column: SchemaElement[]): SchemaElement[] {
+	return [{ name: "schema", num_children: 1 }, ...column];
+}
+
+const LIST = { num_children: 1, converted_type: "LIST" } as const;
+const INT = { type: "INT32" } as const;
+
+/** Four rows: [1, 2], [], null where the list is optional, [3]. */
+function readInts(
+	schema: SchemaElement[],
+	type: DataType,
+	definition: number[],
+	repetition: number[],
+) {
+	const [node] = project(struct(field("c", type)), fileTree(schema));
+	if (node === undefined) throw new Error("no field");
+	const rows = repetition.filter((level) => level === 0).length;
+	const vector = assemble(node, rows, () => ({
+		entries: definition.length,
+		repetition: Uint8Array.from(repetition),
+		definition: Uint8Array.from(definition),
+		values: vectorOf("integer", [1, 2, 3]),
+	}));
+	return Array.from({ length: rows }, (_, i) => valueAt(vector, type, i));
+}
+
+const ITEM = struct(field("n", "integer"));
+
+test.each<[string, SchemaElement[], DataType, (n: number) => unknown]>([
+	[
+		"a repeated value",
+		elements(
+			{ name: "c", repetition_type: "OPTIONAL", ...LIST },
+			{ name: "element", repetition_type: "REPEATED", ...INT },
+		),
+		array("integer"),
+		(n) => n,
+	],
+	[
+		"a repeated group named array",
+		elements(
+			{ name: "c", repetition_type: "OPTIONAL", ...LIST },
+			{ name: "array", repetition_type: "REPEATED", num_children: 1 },
+			{ name: "n", repetition_type: "REQUIRED", ...INT },
+		),
+		array(ITEM),
+		(n) => ({ n }),
+	],
+	[
+		"a repeated group named after its list",
+		elements(
+			{ name: "c", repetition_type: "OPTIONAL", ...LIST },
+			{ name: "c_tuple", repetition_type: "REPEATED", num_children: 1 },
+			{ name: "n", repetition_type: "REQUIRED", ...INT },
+		),
+		array(ITEM),
+		(n) => ({ n }),
+	],
+	[
+		"any other repeated group around a required value",
+		elements(
+			{ name: "c", repetition_type: "OPTIONAL", ...LIST },
+			{ name: "bag", repetition_type: "REPEATED", num_children: 1 },
+			{ name: "n", repetition_type: "REQUIRED", ...INT },
+		),
+		array("integer"),
+		(n) => n,
+	],
+])("a list of old writers keeps its elements: %s", (_, schema, type, item) => {
+	expect(readInts(schema, type, [2, 2, 1, 0, 2], [0, 1, 0, 0, 0])).toEqual([
+		[item(1), item(2)],
+		[],
+		null,
+		[item(3)],
+	]);
+});
+
+test("a repeated field without a list around it is a list", () => {
+	const schema = elements({ name: "c", repetition_type: "REPEATED", ...INT });
+	expect(
+		readInts(schema, array("integer"), [1, 1, 0, 1], [0, 1, 0, 0]),
+	).toEqual([[1, 2], [], [3]]);
+});

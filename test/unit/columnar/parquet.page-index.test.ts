@@ -1,0 +1,88 @@
+import { parquetMetadata, readColumnIndex, readOffsetIndex } from "hyparquet";
+import { parquetHeader } from "hyparquet/src/column.js";
+import { expect, test } from "vitest";
+import { encodeParquet } from "../../../src/columnar/parquet/encode.ts";
+import { bytesFile, readParquet } from "../../../src/columnar/parquet/read.ts";
+import { array, field, struct } from "../../../src/columnar/types.ts";
+import { valueAt } from "../../../src/columnar/value.ts";
+import type { Value } from "../../../src/columnar/vector.ts";
+import { random, randomBatch } from "./random.ts";
+
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+
+test(`no page is skipped that holds a wanted value (SEED=${SEED})`, async () => {
+	const schema = struct(
+		field("i", "integer"),
+		field("n", "long"),
+		field("b", "boolean"),
+		field("l", array("long")),
+	);
+	let indexed = 0;
+	for (let round = 0; round < 20; round++) {
+		const rng = random(SEED + round);
+		const { bytes } = encodeParquet([randomBatch(rng, schema, 300)], {
+			rowGroupRows: 130,
+			pageRows: rng.pick([11, 1000]),
+			dictionary: rng.chance(0.5),
+		});
+		const groups = parquetMetadata(bytes).row_groups;
+		let g = 0;
+		for await (const { batch } of readParquet(bytesFile(bytes), { schema })) {
+			const group = groups[g++];
+			group?.columns.forEach((chunk, c) => {
+				const about = `seed ${SEED + round}, group ${g}, column ${c}`;
+				const offsets = readOffsetIndex({
+					view: new DataView(bytes.buffer, Number(chunk.offset_index_offset)),
+					offset: 0,
+				}).page_locations;
+				const element = parquetMetadata(bytes).schema.filter(
+					({ type }) => type !== undefined,
+				)[c];
+				if (element === undefined) throw new Error("no schema element");
+				const index = readColumnIndex(
+					{
+						view: new DataView(bytes.buffer, Number(chunk.column_index_offset)),
+						offset: 0,
+					},
+					element,
+				);
+				expect(index.null_pages.length, about).toBe(offsets.length);
+				offsets.forEach((location, page) => {
+					const start = Number(location.offset);
+					const reader = {
+						view: new DataView(bytes.buffer, start),
+						offset: 0,
+					};
+					const header = parquetHeader(reader);
+					expect(header.type, about).toBe("DATA_PAGE");
+					expect(reader.offset + header.compressed_page_size, about).toBe(
+						location.compressed_page_size,
+					);
+					const from = Number(location.first_row_index);
+					const to = Number(offsets[page + 1]?.first_row_index ?? batch.length);
+					const type = schema.fields[c]?.type ?? "void";
+					const column = batch.columns[c];
+					if (column === undefined) throw new Error("no column");
+					const values: Value[] = Array.from({ length: to - from }, (_, i) =>
+						valueAt(column, type, from + i),
+					).flat();
+					const present = values.filter((value) => value !== null);
+					if (typeof type === "string") {
+						expect(Number(index.null_counts?.[page]), about).toBe(
+							values.length - present.length,
+						);
+					}
+					expect(index.null_pages[page], about).toBe(present.length === 0);
+					for (const value of present) {
+						const min: unknown = index.min_values[page];
+						const max: unknown = index.max_values[page];
+						expect((min as number) <= (value as number), about).toBe(true);
+						expect((value as number) <= (max as number), about).toBe(true);
+						indexed++;
+					}
+				});
+			});
+		}
+	}
+	expect(indexed).toBeGreaterThan(100);
+});
