@@ -21,8 +21,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 
 /**
- * A single-member "replica set" on top of mongo-java-server's in-memory backend, with change streams good enough for
- * the MongoDB drivers and for the Debezium MongoDB connector: hello/replica-set fields, $clusterTime, server-format
+ * A test double of MongoDB, not MongoDB: a single-member "replica set" on top of mongo-java-server's in-memory backend,
+ * with change streams good enough for the drivers and for the Debezium MongoDB connector. It has no authentication and
+ * no transactions, and forgets everything when it ends. What it does have: hello/replica-set fields, $clusterTime, server-format
  * resume tokens, postBatchResumeToken, awaitData getMore, collection/database/cluster scope, update/replace/delete
  * with updateDescription, updateLookup, pre/post images, drop/invalidate, ChangeStreamHistoryLost.
  */
@@ -225,13 +226,14 @@ public class MongoDouble extends MemoryBackend {
         MongoDouble backend = new MongoDouble(set, host + ":" + port, Integer.getInteger("oplogSize", 1_000_000));
         EventLoopGroup boss = new NioEventLoopGroup(1), workers = new NioEventLoopGroup(64);     // getMore blocks its worker: keep many
         ChannelGroup channels = new DefaultChannelGroup("mongo", workers.next());
-        new ServerBootstrap().group(boss, workers).channel(NioServerSocketChannel.class).childOption(ChannelOption.TCP_NODELAY, true)
+        ChannelFuture listening = new ServerBootstrap().group(boss, workers).channel(NioServerSocketChannel.class).childOption(ChannelOption.TCP_NODELAY, true)
             .childHandler(new ChannelInitializer<SocketChannel>() {
                 @Override public void initChannel(SocketChannel c) {
                     FlagShim shim = new FlagShim();
                     c.pipeline().addLast(shim, new MongoWireReplyEncoder(), new MongoWireMessageEncoder(), shim.dropper(), new MongoWireProtocolHandler(), new MongoDatabaseHandler(backend, channels), new MongoExceptionHandler());
                 }
-            }).bind(new InetSocketAddress(host, port)).syncUninterruptibly();
+            }).bind(new InetSocketAddress(host, port)).awaitUninterruptibly();
+        if (!listening.isSuccess()) { System.err.println("MongoDouble can't listen on " + host + ":" + port + ": " + listening.cause()); System.exit(1); }
         System.out.println("MongoDouble ready mongodb://" + host + ":" + port + "/?replicaSet=" + set);
         Thread.currentThread().join();
     }
