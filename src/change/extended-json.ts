@@ -1,0 +1,113 @@
+import type { TypedValue } from "./document.ts";
+import { type JsonCursor, JsonSyntaxError } from "./json.ts";
+
+/**
+ * A BSON value in the Extended JSON that Debezium's MongoDB connector writes, such as
+ * `{"$oid": "…"}` or `{"$date": 1767323045678}`; `undefined` when the object is a document after all,
+ * or a value that no type holds exactly, such as NaN.
+ */
+export function extendedValue(cursor: JsonCursor): TypedValue | undefined {
+	const from = cursor.pos;
+	cursor.skip();
+	const text = cursor.slice(from, cursor.pos);
+	let object: Record<string, unknown>;
+	try {
+		object = JSON.parse(text) as Record<string, unknown>;
+	} catch {
+		throw new JsonSyntaxError(`a bad value at byte ${from}`);
+	}
+	const names = Object.keys(object);
+	const [first = ""] = names;
+	const value = object[first];
+	const only = names.length === 1;
+	switch (first) {
+		case "$oid":
+			return only && typeof value === "string" && /^[\da-f]{24}$/i.test(value)
+				? { type: "string", value: value.toLowerCase() }
+				: undefined;
+		case "$numberInt":
+		case "$numberLong":
+			return only && typeof value === "string" && /^-?\d{1,19}$/.test(value)
+				? { type: "long", value: BigInt(value) }
+				: undefined;
+		case "$numberDouble": {
+			if (!only || typeof value !== "string") return undefined;
+			const special: Readonly<Record<string, number>> = {
+				NaN: Number.NaN,
+				Infinity: Number.POSITIVE_INFINITY,
+				"-Infinity": Number.NEGATIVE_INFINITY,
+			};
+			const double =
+				special[value] ?? (value.trim() === "" ? Number.NaN : Number(value));
+			if (Number.isNaN(double) && value !== "NaN") return undefined;
+			return { type: "double", value: double };
+		}
+		case "$numberDecimal":
+			return only && typeof value === "string"
+				? { type: "string", value }
+				: undefined;
+		case "$date": {
+			if (!only) return undefined;
+			const ms = dateMs(value);
+			return ms === undefined
+				? undefined
+				: { type: "timestamp", value: ms * 1000n };
+		}
+		case "$uuid":
+			return only && typeof value === "string"
+				? { type: "string", value: value.toLowerCase() }
+				: undefined;
+		case "$binary":
+			return binary(object);
+		case "$regularExpression":
+		case "$regex":
+		case "$timestamp":
+		case "$minKey":
+		case "$maxKey":
+		case "$symbol":
+		case "$code":
+		case "$undefined":
+		case "$dbPointer":
+			// Values without a counterpart keep their Extended JSON.
+			return { type: "string", value: text };
+		default:
+			return undefined;
+	}
+}
+
+function dateMs(value: unknown): bigint | undefined {
+	if (typeof value === "number" && Number.isSafeInteger(value))
+		return BigInt(value);
+	if (typeof value === "string") {
+		const ms = Date.parse(value);
+		return Number.isNaN(ms) ? undefined : BigInt(ms);
+	}
+	if (typeof value === "object" && value !== null && "$numberLong" in value) {
+		const text = value.$numberLong;
+		return typeof text === "string" && /^-?\d{1,16}$/.test(text)
+			? BigInt(text)
+			: undefined;
+	}
+	return undefined;
+}
+
+/** Both forms: `{"$binary": "…", "$type": "00"}` and `{"$binary": {"base64": …, "subType": …}}`. */
+function binary(object: Record<string, unknown>): TypedValue | undefined {
+	let base64 = object.$binary;
+	let subType = object.$type;
+	if (typeof base64 === "object" && base64 !== null && "base64" in base64) {
+		subType = "subType" in base64 ? base64.subType : undefined;
+		base64 = base64.base64;
+	}
+	if (typeof base64 !== "string" || typeof subType !== "string")
+		return undefined;
+	const bytes = Buffer.from(base64, "base64");
+	if (/^0?4$/.test(subType) && bytes.length === 16)
+		return {
+			type: "string",
+			value: bytes
+				.toString("hex")
+				.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
+		};
+	return { type: "binary", value: bytes };
+}

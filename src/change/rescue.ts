@@ -1,0 +1,36 @@
+/** What did not fit a row's columns: path and original JSON text, in the order of arrival. */
+export class Rescued {
+	readonly #entries: { path: string; json: string }[] = [];
+
+	get empty(): boolean {
+		return this.#entries.length === 0;
+	}
+
+	add(path: readonly (string | number)[], json: string): void {
+		this.#entries.push({ path: pathText(path), json });
+	}
+
+	clear(): void {
+		this.#entries.length = 0;
+	}
+
+	/** `{"path": value, …}` with each value's original text. */
+	json(): string {
+		return `{${this.#entries
+			.map(({ path, json }) => `${JSON.stringify(path)}:${json}`)
+			.join(",")}}`;
+	}
+}
+
+/** Names and array positions joined by dots; a name that has a dot itself stands in backticks. */
+function pathText(path: readonly (string | number)[]): string {
+	return path
+		.map((name) =>
+			typeof name === "number"
+				? String(name)
+				: name.includes(".") || name.includes("`")
+					? `\`${name.replaceAll("`", "``")}\``
+					: name,
+		)
+		.join(".");
+}
