@@ -8,7 +8,7 @@ import { ParquetError } from "./errors.ts";
 import type { LeafSegment } from "./levels.ts";
 import {
 	count,
-	DELTA_LENGTH_BYTE_ARRAY,
+	DELTA_BYTE_ARRAY,
 	dataHeader,
 	dictionaryHeader,
 	PLAIN,
@@ -113,7 +113,7 @@ export function encodeChunk(
 		dictionary !== undefined
 			? RLE_DICTIONARY
 			: kind === "bytes" && options.format === 2
-				? DELTA_LENGTH_BYTE_ARRAY
+				? DELTA_BYTE_ARRAY
 				: PLAIN;
 	const pages: DataPage[] = [];
 	let entries = 0;

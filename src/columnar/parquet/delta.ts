@@ -3,9 +3,11 @@ import type { ByteSink } from "./bytes.ts";
 import type { PageSlice } from "./pagination.ts";
 
 /*
- * DELTA_LENGTH_BYTE_ARRAY (parquet-format Encodings.md): all lengths in DELTA_BINARY_PACKED, then all
- * bytes. Values lie as they do in memory, so that they are copied at once, and the compressor isn't
- * broken off by a length before each value.
+ * DELTA_BYTE_ARRAY (parquet-format Encodings.md): the lengths of the prefixes that values share with
+ * the one before, then the lengths of the rests, both in DELTA_BINARY_PACKED, then the rests. Here no
+ * prefix is ever shared, so values lie as they do in memory and are copied at once, and the
+ * compressor isn't broken off by a length before each value. (DELTA_LENGTH_BYTE_ARRAY is the same
+ * without prefixes, but fewer readers know it.)
  *
  * DELTA_BINARY_PACKED:
  *
@@ -18,7 +20,7 @@ const BLOCK = 128;
 const MINIBLOCK = 32;
 
 /** Appends the live values of a page's slices, all of bytes vectors. */
-export function writeDeltaLengths(
+export function writeDeltaBytes(
 	sink: ByteSink,
 	slices: readonly PageSlice[],
 ): void {
@@ -34,6 +36,7 @@ export function writeDeltaLengths(
 			lengths[at++] = (offsets[slot + 1] as number) - (offsets[slot] as number);
 		}
 	}
+	writeDeltaPacked(sink, new Int32Array(count));
 	writeDeltaPacked(sink, lengths);
 	for (const slice of slices) writeBytes(sink, slice);
 }

@@ -28,8 +28,8 @@ export interface EncodeOptions {
 	readonly dictionary?: boolean;
 	/**
 	 * The newest format whose encodings may be used (`delta.parquet.format.version`): 2 writes strings
-	 * without repeats in DELTA_LENGTH_BYTE_ARRAY, which is quicker and smaller, but which readers of
-	 * before 2022 may not know. Pages are V1 either way.
+	 * without repeats in DELTA_BYTE_ARRAY, which is quicker and smaller, but which older readers (Spark
+	 * before 3.3) don't know. Pages are V1 either way.
 	 */
 	readonly format?: 1 | 2;
 	/** Whether fields get the ids of `delta.columnMapping.id` in their metadata. */

@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { ByteSink } from "./bytes.ts";
-import { writeDeltaLengths } from "./delta.ts";
+import { writeDeltaBytes } from "./delta.ts";
 import type { Dictionary } from "./dictionary.ts";
 import type { PageSlice } from "./pagination.ts";
 import { writePlain } from "./plain.ts";
@@ -23,13 +23,13 @@ import { CompactWriter } from "./thrift.ts";
 /** `Encoding` of parquet.thrift. */
 export const PLAIN = 0;
 export const RLE = 3;
-export const DELTA_LENGTH_BYTE_ARRAY = 6;
+export const DELTA_BYTE_ARRAY = 7;
 export const RLE_DICTIONARY = 8;
 
 const DATA_PAGE = 0;
 const DICTIONARY_PAGE = 2;
 
-/** Appends levels and values in `PLAIN` or, of bytes, `DELTA_LENGTH_BYTE_ARRAY`. */
+/** Appends levels and values in `PLAIN` or, of bytes, `DELTA_BYTE_ARRAY`. */
 export function writeValuesPage(
 	sink: ByteSink,
 	column: LeafColumn,
@@ -37,8 +37,8 @@ export function writeValuesPage(
 	encoding: number,
 ): void {
 	writeLevels(sink, column, slices);
-	if (encoding === DELTA_LENGTH_BYTE_ARRAY) {
-		writeDeltaLengths(sink, slices);
+	if (encoding === DELTA_BYTE_ARRAY) {
+		writeDeltaBytes(sink, slices);
 		return;
 	}
 	if (slices[0]?.segment.vector.kind === "bool") {

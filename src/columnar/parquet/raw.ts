@@ -191,6 +191,16 @@ function decodeDeltaLengths(bytes: Uint8Array, count: number): BytesVector {
 	const reader = readerOf(bytes);
 	const lengths = new Int32Array(count);
 	if (count > 0) deltaBinaryUnpack(reader, count, lengths);
+	return joinSuffixes(bytes, reader.offset, lengths);
+}
+
+/** The values of these lengths that lie one after another from `start`. */
+function joinSuffixes(
+	bytes: Uint8Array,
+	start: number,
+	lengths: Int32Array,
+): BytesVector {
+	const count = lengths.length;
 	const offsets = new Int32Array(count + 1);
 	let size = 0;
 	for (let i = 0; i < count; i++) {
@@ -199,10 +209,8 @@ function decodeDeltaLengths(bytes: Uint8Array, count: number): BytesVector {
 		size += length;
 		offsets[i + 1] = size;
 	}
-	if (reader.offset + size > bytes.length) throw truncated("BYTE_ARRAY");
-	const data = new Uint8Array(
-		bytes.subarray(reader.offset, reader.offset + size),
-	);
+	if (start + size > bytes.length) throw truncated("BYTE_ARRAY");
+	const data = new Uint8Array(bytes.subarray(start, start + size));
 	return { kind: "bytes", length: count, validity: undefined, offsets, data };
 }
 
@@ -215,6 +223,8 @@ function decodeDeltaBytes(bytes: Uint8Array, count: number): BytesVector {
 		deltaBinaryUnpack(reader, count, prefixes);
 		deltaBinaryUnpack(reader, count, suffixes);
 	}
+	if (prefixes.every((prefix) => prefix === 0))
+		return joinSuffixes(bytes, reader.offset, suffixes);
 	const offsets = new Int32Array(count + 1);
 	let size = 0;
 	for (let i = 0; i < count; i++) {
