@@ -51,6 +51,8 @@ export async function startKafka(place: Place): Promise<RunningKafka> {
 			"group.initial.rebalance.delay.ms=0",
 			"auto.create.topics.enable=true",
 			"log.retention.hours=24",
+			"broker.session.timeout.ms=3000",
+			"broker.heartbeat.interval.ms=500",
 			"",
 		].join("\n"),
 	);

@@ -44,19 +44,32 @@ debian() {
 
 need_java() {
 	local found
-	found=$(javac -version 2>/dev/null | sed -nE 's/^javac ([0-9]+).*/\1/p')
+	found=$(javac -version 2>/dev/null | sed -nE 's/^javac ([0-9]+).*/\1/p' || true)
 	[ "${found:-0}" -ge 17 ] && command -v mvn >/dev/null || debian openjdk-17-jdk-headless maven
 }
 
 need_go() {
 	local found
-	found=$(go env GOVERSION 2>/dev/null | sed -nE 's/^go1\.([0-9]+).*/\1/p')
+	found=$(go env GOVERSION 2>/dev/null | sed -nE 's/^go1\.([0-9]+).*/\1/p' || true)
 	[ "${found:-0}" -ge 26 ] || unavailable "install Go 1.26 or newer (go.dev/dl): $1 is built from its Go module"
 }
 
 # copy_dependencies POM DIRECTORY: refuses what does not match the repository's checksums.
 copy_dependencies() {
-	retry mvn -B -q -Dstyle.color=never --strict-checksums -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2" >&2
+	retry maven -f "$1" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$2"
+}
+
+# Maven 3.8 colours even its silence.
+maven() {
+	mvn -B -q --strict-checksums "$@" 2>&1 | sed $'s/\x1b\\[[0-9;]*m//g' >&2
+}
+
+# go_build FOLDER ARGUMENT...: builds there what its go.sum names, and nothing else.
+go_build() {
+	retry go_build_once "$@"
+}
+go_build_once() {
+	CGO_ENABLED=0 go build -C "$1" -mod=readonly -trimpath "${@:2}" 2>&1 | { grep -v '^go: downloading' || true; } >&2
 }
 
 # provide NAME VERSION RECIPE... -- FUNCTION: makes $TRIBUTARY_CACHE/NAME-VERSION-HASH once. The
