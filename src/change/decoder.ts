@@ -83,6 +83,8 @@ export interface ChangeBatch {
 	readonly truncated: boolean;
 	/** Milliseconds since the epoch; 0 when no change had a time. */
 	readonly newestSourceMs: number;
+	/** Of the changes that were streamed, not of a snapshot's rows; 0 when there were none. */
+	readonly oldestStreamedMs: number;
 }
 
 const ROW: Decoded = { kind: "row" };
@@ -125,6 +127,7 @@ export class TableDecoder {
 	#keyColumns: readonly string[] = [];
 	#truncated = false;
 	#newestMicros = 0;
+	#oldestStreamedMicros = 0;
 	#topic = new Uint8Array(0);
 	#topicName = "";
 	rows = 0;
@@ -174,6 +177,8 @@ export class TableDecoder {
 				this.bytes += value.length;
 				if (envelope.sourceMicros > this.#newestMicros)
 					this.#newestMicros = envelope.sourceMicros;
+				if (this.#oldestStreamedMicros === 0 && envelope.op !== "r")
+					this.#oldestStreamedMicros = Math.max(0, envelope.sourceMicros);
 			}
 			return outcome;
 		} catch (error) {
@@ -222,10 +227,12 @@ export class TableDecoder {
 			keyColumns: this.#keyColumns,
 			truncated: this.#truncated,
 			newestSourceMs: Math.floor(this.#newestMicros / 1000),
+			oldestStreamedMs: Math.floor(this.#oldestStreamedMicros / 1000),
 		};
 		this.rows = 0;
 		this.bytes = 0;
 		this.#truncated = false;
+		this.#oldestStreamedMicros = 0;
 		return result;
 	}
 

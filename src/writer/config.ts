@@ -1,0 +1,154 @@
+import { ConfigError } from "../errors.ts";
+import type { CdcPipeline, SourceType } from "../resource/cdc-pipeline.ts";
+import { parseBytes, parseDuration } from "../resource/quantity.ts";
+import { SASL_KEYS, STORAGE_KEYS } from "../resource/secrets.ts";
+import {
+	type StorageCredentials,
+	storageCredentials,
+} from "../storage/open.ts";
+
+/** A value of a Secret, by the Secret's name and key; `undefined` when there is none. */
+export type SecretReader = (name: string, key: string) => string | undefined;
+
+/** All that one writer process needs, with every default filled in. */
+export interface WriterConfig {
+	/** `namespace.name`; part of what identifies a position in a table. */
+	readonly pipeline: string;
+	readonly source: SourceType;
+	readonly kafka: KafkaConfig;
+	readonly location: string;
+	readonly credentials: StorageCredentials;
+	readonly tablePath: string;
+	readonly writeMode: "append" | "upsert";
+	readonly history: boolean;
+	readonly deletes: "hard" | "soft";
+	readonly partitionBy: readonly string[] | undefined;
+	readonly onNewColumn: "add" | "rescue";
+	readonly batch: {
+		readonly maxRows: number;
+		readonly maxBytes: number;
+		readonly maxDelayMs: number;
+	};
+	/** Port of health, metrics and status; `undefined` for none. */
+	readonly port: number | undefined;
+}
+
+export interface KafkaConfig {
+	readonly brokers: readonly string[];
+	readonly groupId: string;
+	/** Topics to consume; the whole name has to match. */
+	readonly topics: RegExp;
+	/** What topics start with, before schema and table; "" where it is unknown. */
+	readonly topicPrefix: string;
+	readonly fromBeginning: boolean;
+	readonly ssl: boolean | { readonly ca: readonly string[] };
+	readonly sasl:
+		| {
+				readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+				readonly username: string;
+				readonly password: string;
+		  }
+		| undefined;
+}
+
+export const DEFAULT_PORT = 8001;
+
+/** @throws ConfigError naming the Secret and the key that is missing */
+export function writerConfig(
+	{ metadata, spec }: CdcPipeline,
+	secret: SecretReader,
+	options: { readonly port?: number | undefined } = {},
+): WriterConfig {
+	const need = (name: string, key: string, where: string): string => {
+		const value = secret(name, key);
+		if (value === undefined || value === "")
+			throw new ConfigError(
+				`${where}: Secret ${name} has no key ${key}: add it`,
+			);
+		return value;
+	};
+	const storage = spec.sink.storageSecretRef?.name;
+	if (storage !== undefined)
+		for (const key of STORAGE_KEYS.required)
+			need(storage, key, "spec.sink.storageSecretRef");
+	const ca = spec.kafka.caSecretRef;
+	const sasl = spec.kafka.saslSecretRef;
+	const pipeline = `${metadata.namespace}.${metadata.name}`;
+	const prefix = spec.kafka.topicPrefix;
+	return {
+		pipeline,
+		source: spec.source.type,
+		kafka: {
+			brokers: spec.kafka.bootstrapServers,
+			groupId: `tributary.${pipeline}`,
+			topics: new RegExp(
+				`^${escapeRegExp(prefix)}\\.(?:${spec.source.include.map((one) => `(?:${one})`).join("|")})$`,
+			),
+			topicPrefix: prefix,
+			fromBeginning: true,
+			ssl:
+				ca === undefined
+					? spec.kafka.tls
+					: { ca: [need(ca.name, ca.key, "spec.kafka.caSecretRef")] },
+			sasl:
+				sasl === undefined
+					? undefined
+					: saslOf(
+							SASL_KEYS.map((key) =>
+								need(sasl.name, key, "spec.kafka.saslSecretRef"),
+							),
+						),
+		},
+		location: spec.sink.location,
+		credentials:
+			storage === undefined
+				? {}
+				: storageCredentials(
+						Object.fromEntries(
+							[...STORAGE_KEYS.required, ...STORAGE_KEYS.optional].map(
+								(key) => [key, secret(storage, key)],
+							),
+						),
+					),
+		tablePath: spec.sink.tablePath,
+		writeMode: spec.sink.writeMode,
+		history: spec.sink.writeMode === "upsert" && spec.sink.history,
+		deletes: spec.sink.deletes,
+		partitionBy: spec.sink.partitionBy,
+		onNewColumn: spec.sink.schema.onNewColumn,
+		batch: {
+			maxRows: spec.writer.batch.maxRows,
+			maxBytes: parseBytes(spec.writer.batch.maxBytes),
+			maxDelayMs: parseDuration(spec.writer.batch.maxDelay),
+		},
+		port: options.port,
+	};
+}
+
+function saslOf([
+	mechanism = "",
+	username = "",
+	password = "",
+]: readonly string[]) {
+	switch (mechanism.toLowerCase()) {
+		case "plain":
+		case "scram-sha-256":
+		case "scram-sha-512":
+			return {
+				mechanism: mechanism.toLowerCase() as
+					| "plain"
+					| "scram-sha-256"
+					| "scram-sha-512",
+				username,
+				password,
+			};
+		default:
+			throw new ConfigError(
+				`spec.kafka.saslSecretRef: mechanism ${mechanism} is not supported: use plain, scram-sha-256 or scram-sha-512`,
+			);
+	}
+}
+
+function escapeRegExp(text: string): string {
+	return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
