@@ -10,11 +10,11 @@ import { stringify } from "yaml";
 import type { CdcPipelineStatus } from "../src/resource/cdc-pipeline-status.ts";
 import { type Cluster, startCluster } from "../stack/cluster.ts";
 import {
-	CACHE,
+	JUDGES_PYTHON,
 	type Running,
 	type RunningConnect,
+	type RunningDatabase,
 	type RunningMongoDouble,
-	type RunningPostgres,
 	type RunningS3,
 	startConnect,
 	startKafka,
@@ -34,7 +34,7 @@ let dir: string;
 let cluster: Cluster;
 let connect: RunningConnect;
 let mongo: RunningMongoDouble;
-let postgres: RunningPostgres;
+let postgres: RunningDatabase;
 let s3: RunningS3;
 let bootstrap: string;
 let documents: MongoClient;
@@ -198,7 +198,7 @@ async function table(
 	path: string,
 	columns: readonly string[],
 ): Promise<unknown[][]> {
-	const { stdout } = await run(join(CACHE, "judges-venv/bin/python"), [
+	const { stdout } = await run(JUDGES_PYTHON, [
 		"-c",
 		READ,
 		join(s3.folder, "lake", path),

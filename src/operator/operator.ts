@@ -1,26 +1,18 @@
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { messageOf } from "../errors.ts";
 import type { ApiClient } from "../kube/client.ts";
 import { type Clock, systemClock } from "../kube/clock.ts";
 import { type Reconcile, runController } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { apiLeaseStore, LeaseElection } from "../kube/lease.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
+import { serveHealth } from "../observe/http.ts";
+import type { Logger } from "../observe/log.ts";
 import type { Connectors } from "./cdc-pipeline/connector.ts";
 import { pipelineReconcile } from "./cdc-pipeline/reconcile.ts";
 import { httpWriterReport } from "./cdc-pipeline/writer-report.ts";
 import type { OperatorSettings } from "./environment.ts";
 import { operatorMetrics } from "./metrics.ts";
 import { WRITER_PORT } from "./names.ts";
-import { createStores, type Stores } from "./stores.ts";
-
-/** As pino's logger. */
-export interface Log {
-	info(fields: object, message: string): void;
-	warn(fields: object, message: string): void;
-	error(fields: object, message: string): void;
-}
+import { createStores } from "./stores.ts";
 
 /** A watch that stays silent for so long in spite of all retries means that this process is stuck. */
 const DEAF_MS = 600_000;
@@ -33,7 +25,7 @@ export async function runOperator(options: {
 	client: ApiClient;
 	settings: OperatorSettings;
 	connectors: Connectors;
-	log: Log;
+	log: Logger;
 	signal: AbortSignal;
 	clock?: Clock;
 	/** Port of the writers' `/status`. */
@@ -51,7 +43,7 @@ export async function runOperator(options: {
 		clock,
 		namespaces: settings.namespaces,
 		wake: (key) => queue.add(key),
-		onError: (error) => log.warn({ error: messageOf(error) }, "watch failed"),
+		onError: (error) => log.warn({ err: error }, "watch failed"),
 	});
 	const election = new LeaseElection({
 		store: apiLeaseStore(client, {
@@ -60,7 +52,7 @@ export async function runOperator(options: {
 		}),
 		clock,
 		identity: settings.identity,
-		onError: (error) => log.warn({ error: messageOf(error) }, "lease failed"),
+		onError: (error) => log.warn({ err: error }, "lease failed"),
 	});
 	let leading = false;
 	const metrics = operatorMetrics({
@@ -69,10 +61,17 @@ export async function runOperator(options: {
 		leading: () => leading,
 		silence: () => stores.silence(),
 	});
-	const server = await serve(settings.port, stores, () =>
-		metrics.registry.metrics(),
-	);
-	options.listening?.((server.address() as AddressInfo).port);
+	const server = await serveHealth({
+		port: settings.port,
+		registry: metrics.registry,
+		live: () =>
+			[...stores.silence()]
+				.filter(([, ms]) => ms > DEAF_MS)
+				.map(([kind]) => `no word from the API server about ${kind}`),
+		ready: () =>
+			stores.hasSynced() ? [] : ["the first lists are not complete"],
+	});
+	options.listening?.(server.port);
 
 	const reconcile = pipelineReconcile({
 		client,
@@ -84,7 +83,7 @@ export async function runOperator(options: {
 			clock,
 			controller: "tributary.dev/operator",
 			instance: settings.identity,
-			onError: (error) => log.warn({ error: messageOf(error) }, "event failed"),
+			onError: (error) => log.warn({ err: error }, "event failed"),
 		}),
 		askWriter: httpWriterReport(options.writerPort ?? WRITER_PORT),
 		image: settings.writers,
@@ -120,7 +119,7 @@ export async function runOperator(options: {
 					log.error(
 						{
 							pipeline: report.key,
-							error: messageOf(report.error),
+							err: report.error,
 							retryInMs: report.retryInMs,
 						},
 						"reconcile failed",
@@ -138,51 +137,6 @@ export async function runOperator(options: {
 	} finally {
 		ended.abort();
 		await watching;
-		server.closeAllConnections();
-		await new Promise((resolve) => server.close(resolve));
+		await server.close();
 	}
-}
-
-async function serve(
-	port: number,
-	stores: Stores,
-	metrics: () => Promise<string>,
-): Promise<Server> {
-	const server = createServer((request, response) => {
-		const answer = (
-			status: number,
-			text: string,
-			type = "text/plain",
-		): void => {
-			response.writeHead(status, { "content-type": type }).end(text);
-		};
-		switch (request.url) {
-			case "/healthz": {
-				const deaf = [...stores.silence()].filter(([, ms]) => ms > DEAF_MS);
-				return deaf.length === 0
-					? answer(200, "ok\n")
-					: answer(
-							503,
-							`no word from the API server about ${deaf.map(([kind]) => kind).join(", ")}\n`,
-						);
-			}
-			case "/readyz":
-				return stores.hasSynced()
-					? answer(200, "ok\n")
-					: answer(503, "the first lists are not complete\n");
-			case "/metrics":
-				metrics().then(
-					(text) => answer(200, text, "text/plain; version=0.0.4"),
-					(error: unknown) => answer(500, `${messageOf(error)}\n`),
-				);
-				return;
-			default:
-				answer(404, "try /healthz, /readyz or /metrics\n");
-		}
-	});
-	await new Promise<void>((resolve, reject) => {
-		server.once("error", reject);
-		server.listen(port, () => resolve());
-	});
-	return server;
 }

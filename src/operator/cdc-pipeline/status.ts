@@ -3,6 +3,7 @@ import {
 	type ConditionNow,
 	transition,
 } from "../../kube/conditions.ts";
+import { redactUris } from "../../observe/log.ts";
 import type {
 	CdcPipelineStatus,
 	Phase,
@@ -30,16 +31,17 @@ export function pipelineStatus(input: StatusInput): CdcPipelineStatus {
 	const { observed, plan, outcome, before, generation, at } = input;
 	const { pipeline, pods, figures } = observed;
 	const secrets = secretsCondition(observed);
-	const connector = connectorCondition(outcome);
-	const writer =
+	const connector = redacted(connectorCondition(outcome));
+	const writer = redacted(
 		input.failure === undefined
 			? writerCondition(observed, plan)
-			: ({
+			: {
 					type: CONDITIONS.writer,
 					status: "False",
 					reason: REASONS.applyFailed,
 					message: `the API server refused a part of the writers: ${input.failure.message}`,
-				} as const);
+				},
+	);
 	const ready = readyCondition(observed, [secrets, connector, writer]);
 	const readyReplicas = pods.filter(isReady).length;
 	const freshness = figures.freshnessSeconds;
@@ -70,7 +72,10 @@ export function pipelineStatus(input: StatusInput): CdcPipelineStatus {
 		...(outcome?.connector && {
 			connector: {
 				...outcome.connector,
-				tasks: outcome.connector.tasks.map((task) => ({ ...task })),
+				tasks: outcome.connector.tasks.map(({ message, ...task }) => ({
+					...task,
+					...(message !== undefined && { message: redactUris(message) }),
+				})),
 			},
 		}),
 		configHash: plan.configHash,
@@ -110,7 +115,7 @@ export function deletingStatus(
 		observedGeneration: generation,
 		conditions: withReady(
 			before,
-			{ type: CONDITIONS.ready, status: "False", reason, message },
+			redacted({ type: CONDITIONS.ready, status: "False", reason, message }),
 			{ at, generation },
 		),
 	};
@@ -126,6 +131,11 @@ function withReady(
 		...transition(old, [ready], when),
 		...old.filter(({ type }) => type !== CONDITIONS.ready),
 	];
+}
+
+/** Errors of drivers quote the URI that they were given. */
+function redacted(condition: ConditionNow): ConditionNow {
+	return { ...condition, message: redactUris(condition.message) };
 }
 
 function secretsCondition({ secrets }: Observed): ConditionNow {

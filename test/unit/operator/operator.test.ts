@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { resolve } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { createLogger } from "../../../src/observe/log.ts";
 import type {
 	ConnectorOutcome,
 	Connectors,
@@ -89,7 +90,7 @@ beforeEach(async () => {
 			{ hostname: "h" },
 		),
 		connectors,
-		log: { info() {}, warn() {}, error() {} },
+		log: createLogger({ level: "silent" }),
 		signal: stop.signal,
 		writerPort: (writer.address() as AddressInfo).port,
 		listening: listening.resolve,
@@ -253,7 +254,7 @@ test("a rejected connector is told with its reason, while the writers start all 
 	connectors.outcome = {
 		ready: false,
 		reason: "ConfigRejected",
-		message: "snapshot.mode: Value must be one of …",
+		message: "mongodb://me:hunter2@m: snapshot.mode: Value must be one of …",
 		terminal: true,
 	};
 	server.put(`${PIPELINES}/shop`, pipelineYaml());
@@ -262,7 +263,7 @@ test("a rejected connector is told with its reason, while the writers start all 
 			expect(condition("Ready")).toMatchObject({
 				status: "False",
 				reason: "ConfigRejected",
-				message: "snapshot.mode: Value must be one of …",
+				message: "mongodb://me:***@m: snapshot.mode: Value must be one of …",
 			}),
 		wait,
 	);
