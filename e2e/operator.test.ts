@@ -9,19 +9,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { stringify } from "yaml";
 import type { CdcPipelineStatus } from "../src/resource/cdc-pipeline-status.ts";
 import { type Cluster, startCluster } from "../stack/cluster.ts";
-import {
-	JUDGES_PYTHON,
-	type Running,
-	type RunningConnect,
-	type RunningDatabase,
-	type RunningMongoDouble,
-	type RunningS3,
-	startConnect,
-	startKafka,
-	startMongoDouble,
-	startPostgres,
-	startS3,
-} from "../stack/components.ts";
+import { JUDGES_PYTHON, type Stack, startStack } from "../stack/components.ts";
 import { buildImage, IMAGE } from "../stack/image.ts";
 
 const run = promisify(execFile);
@@ -32,13 +20,8 @@ const minutes = (n: number) => ({ timeout: n * 60_000, interval: 500 });
 
 let dir: string;
 let cluster: Cluster;
-let connect: RunningConnect;
-let mongo: RunningMongoDouble;
-let postgres: RunningDatabase;
-let s3: RunningS3;
-let bootstrap: string;
+let stack: Stack<"kafka" | "connect" | "mongo" | "postgres" | "s3">;
 let documents: MongoClient;
-const running: Running[] = [];
 
 beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "tributary-e2e-"));
@@ -46,21 +29,14 @@ beforeAll(async () => {
 	await run("npm", ["run", "--silent", "build"], { cwd: ROOT });
 	const archive = await buildImage({ dir });
 	cluster = await startCluster({ dir, images: [archive] });
-	const place = {
+	stack = await startStack({
 		dir,
 		host: cluster.hostAddress,
-		...(cluster.netnsPid !== undefined && { netnsPid: cluster.netnsPid }),
-	};
-	const kafka = await startKafka(place);
-	bootstrap = kafka.bootstrap;
-	[connect, mongo, postgres, s3] = await Promise.all([
-		startConnect({ ...place, bootstrap }),
-		startMongoDouble(place),
-		startPostgres(place),
-		startS3({ ...place, buckets: ["lake"] }),
-	]);
-	running.push(connect, mongo, postgres, s3, kafka);
-	documents = await MongoClient.connect(mongo.uri);
+		netnsPid: cluster.netnsPid,
+		components: ["kafka", "connect", "mongo", "postgres", "s3"],
+		buckets: ["lake"],
+	});
+	documents = await MongoClient.connect(stack.mongo.uri);
 	for (const namespace of [SYSTEM, NAMESPACE]) {
 		await cluster.kubectl("create", "namespace", namespace);
 		await cluster.kubectl(
@@ -83,24 +59,24 @@ beforeAll(async () => {
 		"--timeout",
 		"3m",
 	);
-	await secret("shop-mongo", { uri: mongo.uri });
-	await secret("shop-postgres", { uri: postgres.uri });
+	await secret("shop-mongo", { uri: stack.mongo.uri });
+	await secret("shop-postgres", { uri: stack.postgres.uri });
 	await secret("lake", lakeKeys());
 }, 600_000);
 
 afterAll(async () => {
 	await documents?.close();
+	await stack?.stop();
 	await cluster?.stop();
-	await Promise.all(running.map((component) => component.stop()));
 	if (dir !== undefined) await rm(dir, { recursive: true, force: true });
 });
 
 function lakeKeys(changes: Record<string, string> = {}) {
 	return {
-		AWS_ACCESS_KEY_ID: s3.accessKeyId,
-		AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
-		AWS_REGION: s3.region,
-		AWS_ENDPOINT_URL: s3.endpoint,
+		AWS_ACCESS_KEY_ID: stack.s3.accessKeyId,
+		AWS_SECRET_ACCESS_KEY: stack.s3.secretAccessKey,
+		AWS_REGION: stack.s3.region,
+		AWS_ENDPOINT_URL: stack.s3.endpoint,
 		...changes,
 	};
 }
@@ -141,8 +117,8 @@ function pipeline(name: string, changes: Changes = {}): object {
 				...changes.source,
 			},
 			kafka: {
-				bootstrapServers: [bootstrap],
-				connectUrl: connect.url,
+				bootstrapServers: [stack.kafka.bootstrap],
+				connectUrl: stack.connect.url,
 				topicPrefix: name,
 				...changes.kafka,
 			},
@@ -201,7 +177,7 @@ async function table(
 	const { stdout } = await run(JUDGES_PYTHON, [
 		"-c",
 		READ,
-		join(s3.folder, "lake", path),
+		join(stack.s3.folder, "lake", path),
 		columns.map((column) => `"${column}"`).join(", "),
 	]);
 	return JSON.parse(stdout) as unknown[][];
@@ -316,7 +292,7 @@ console.log(JSON.stringify({ uid: process.getuid(), token: fs.existsSync("/var/r
 });
 
 test("rows of PostgreSQL come the same way", async () => {
-	const client = new pg.Client({ connectionString: postgres.uri });
+	const client = new pg.Client({ connectionString: stack.postgres.uri });
 	await client.connect();
 	try {
 		await client.query(
@@ -408,7 +384,7 @@ test("what is changed or deleted by hand is put back", async () => {
 		NAMESPACE,
 	);
 	await fetch(
-		`${connect.url}/connectors/${(await status("shop")).connector?.name}`,
+		`${stack.connect.url}/connectors/${(await status("shop")).connector?.name}`,
 		{ method: "DELETE" },
 	);
 	await vi.waitFor(
@@ -433,7 +409,7 @@ test("what is changed or deleted by hand is put back", async () => {
 		minutes(1),
 	);
 	await vi.waitFor(async () => {
-		const response = await fetch(`${connect.url}/connectors`);
+		const response = await fetch(`${stack.connect.url}/connectors`);
 		expect(await response.json()).toContain(
 			(await status("shop")).connector?.name,
 		);
@@ -458,9 +434,9 @@ test.each<[string, Changes, string, RegExp]>([
 	],
 	[
 		"wrong-bootstrap",
-		{ kafka: { bootstrapServers: ["10.222.0.1:1"] } },
+		{ kafka: { bootstrapServers: ["127.0.0.1:1"] } },
 		"WriterReady",
-		/10\.222\.0\.1:1/,
+		/127\.0\.0\.1:1/,
 	],
 	[
 		"wrong-s3-secret",
@@ -529,7 +505,7 @@ test("a deleted pipeline takes its writers and its connector along, and leaves t
 		"--timeout=120s",
 	);
 	const connectors = (await (
-		await fetch(`${connect.url}/connectors`)
+		await fetch(`${stack.connect.url}/connectors`)
 	).json()) as string[];
 	expect(connectors).not.toContain(connector);
 	await vi.waitFor(
@@ -550,7 +526,7 @@ test("a deleted pipeline takes its writers and its connector along, and leaves t
 	);
 	expect(await table("shop/orders", ["_id", "name", "qty"])).toEqual(before);
 	expect(before.length).toBeGreaterThan(100);
-	expect(await readdir(join(s3.folder, "lake/shop/orders"))).toContain(
+	expect(await readdir(join(stack.s3.folder, "lake/shop/orders"))).toContain(
 		"_delta_log",
 	);
 });
