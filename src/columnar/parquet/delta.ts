@@ -36,7 +36,7 @@ export function writeDeltaBytes(
 			lengths[at++] = (offsets[slot + 1] as number) - (offsets[slot] as number);
 		}
 	}
-	writeDeltaPacked(sink, new Int32Array(count));
+	writeZeros(sink, count);
 	writeDeltaPacked(sink, lengths);
 	for (const slice of slices) writeBytes(sink, slice);
 }
@@ -67,12 +67,26 @@ function writeBytes(sink: ByteSink, slice: PageSlice): void {
 	sink.append(data.subarray(start, end));
 }
 
-/** Appends non-negative integers in DELTA_BINARY_PACKED. */
-export function writeDeltaPacked(sink: ByteSink, values: Int32Array): void {
+/** Appends `count` zeros in DELTA_BINARY_PACKED: blocks of least delta 0 and widths 0. */
+function writeZeros(sink: ByteSink, count: number): void {
+	writeHeader(sink, count, 0);
+	const size =
+		Math.ceil(Math.max(0, count - 1) / BLOCK) * (1 + BLOCK / MINIBLOCK);
+	sink.reserve(size);
+	sink.bytes.fill(0, sink.length, sink.length + size);
+	sink.length += size;
+}
+
+function writeHeader(sink: ByteSink, count: number, first: number): void {
 	sink.varint(BLOCK);
 	sink.varint(BLOCK / MINIBLOCK);
-	sink.varint(values.length);
-	sink.varint((values[0] ?? 0) * 2);
+	sink.varint(count);
+	sink.varint(first * 2);
+}
+
+/** Appends non-negative integers in DELTA_BINARY_PACKED. */
+export function writeDeltaPacked(sink: ByteSink, values: Int32Array): void {
+	writeHeader(sink, values.length, values[0] ?? 0);
 	const deltas = new Int32Array(BLOCK);
 	for (let start = 1; start < values.length; start += BLOCK) {
 		const count = Math.min(BLOCK, values.length - start);
