@@ -8,7 +8,7 @@ import {
 	StructBuilder,
 } from "../columnar/builder.ts";
 import { decimalParts, struct } from "../columnar/types.ts";
-import { extendedValue } from "./extended-json.ts";
+import { extendedValue, type TypedValue } from "./extended-json.ts";
 import {
 	isJsonNumber,
 	type JsonCursor,
@@ -278,14 +278,6 @@ function smallInteger(
 	}
 	return negative ? -value : value;
 }
-
-/** A value that its Extended JSON form gives a type. */
-export type TypedValue =
-	| { readonly type: "string"; readonly value: string }
-	| { readonly type: "binary"; readonly value: Uint8Array }
-	| { readonly type: "timestamp"; readonly value: bigint }
-	| { readonly type: "long"; readonly value: bigint }
-	| { readonly type: "double"; readonly value: number };
 
 function setTyped(builder: Builder, row: number, value: TypedValue): boolean {
 	switch (value.type) {

@@ -1,5 +1,12 @@
-import type { TypedValue } from "./document.ts";
 import { type JsonCursor, JsonSyntaxError } from "./json.ts";
+
+/** A value that its Extended JSON form gives a type. */
+export type TypedValue =
+	| { readonly type: "string"; readonly value: string }
+	| { readonly type: "binary"; readonly value: Uint8Array }
+	| { readonly type: "timestamp"; readonly value: bigint }
+	| { readonly type: "long"; readonly value: bigint }
+	| { readonly type: "double"; readonly value: number };
 
 /**
  * A BSON value in the Extended JSON that Debezium's MongoDB connector writes, such as

@@ -1,8 +1,8 @@
 import { parquetReadObjects } from "hyparquet";
 import { decompress } from "../columnar/parquet/compression.ts";
 import type { Action } from "./actions.ts";
+import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import type { Engine } from "./table.ts";
 
 const ACTIONS = [
 	"add",

@@ -8,9 +8,9 @@ import {
 	struct,
 } from "../columnar/types.ts";
 import type { Batch, Row, Value } from "../columnar/vector.ts";
+import type { Engine } from "./engine.ts";
 import { checkpointPath, LAST_CHECKPOINT } from "./log.ts";
 import type { Snapshot } from "./snapshot.ts";
-import type { Engine } from "./table.ts";
 
 const STRINGS: MapType = {
 	type: "map",

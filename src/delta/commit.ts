@@ -1,8 +1,10 @@
 import type { Action } from "./actions.ts";
 import { writeCheckpoint } from "./checkpoint.ts";
+import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
 import { checkWritable } from "./features.ts";
 import { commitPath, serialiseCommit } from "./log.ts";
+import type { CommitOutcome, CommitRequest } from "./outcome.ts";
 import {
 	advance,
 	fileKey,
@@ -11,7 +13,6 @@ import {
 	refreshSnapshot,
 	type Snapshot,
 } from "./snapshot.ts";
-import type { CommitOutcome, CommitRequest, Engine } from "./table.ts";
 
 const ENGINE_INFO = "Tributary/0.1.0";
 const BACKOFF_MS = 20;

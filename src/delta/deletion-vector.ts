@@ -1,9 +1,9 @@
 import { crc32 } from "node:zlib";
 import { RoaringBitmap32, SerializationFormat } from "roaring-wasm";
 import type { DeletionVectorDescriptor } from "./actions.ts";
+import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { decodePath } from "./snapshot.ts";
-import type { Engine } from "./table.ts";
+import { decodePath } from "./path.ts";
 import { decodeZ85, encodeZ85 } from "./z85.ts";
 
 /*

@@ -6,9 +6,10 @@ import { decimalParts } from "../columnar/types.ts";
 import type { Batch, Value, Vector } from "../columnar/vector.ts";
 import type { AddFile } from "./actions.ts";
 import { readDeletionVector } from "./deletion-vector.ts";
+import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { decodePath, type Snapshot } from "./snapshot.ts";
-import type { Engine } from "./table.ts";
+import { decodePath } from "./path.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 export interface ScannedBatch {
 	readonly batch: Batch;

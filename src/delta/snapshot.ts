@@ -10,6 +10,7 @@ import type {
 	SetTransaction,
 } from "./actions.ts";
 import { readCheckpoint } from "./checkpoint-read.ts";
+import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
 import { checkReadable } from "./features.ts";
 import {
@@ -20,8 +21,8 @@ import {
 	parseCommit,
 	parseLogPath,
 } from "./log.ts";
+import { decodePath } from "./path.ts";
 import { parseSchema } from "./schema.ts";
-import type { Engine } from "./table.ts";
 
 /** The state of a table at one version; it never changes. */
 export interface Snapshot {
@@ -47,19 +48,6 @@ export function fileKey(file: AddFile | RemoveFile): string {
 	return dv === undefined || dv === null
 		? path
 		: `${path}\n${dv.storageType}${dv.pathOrInlineDv}${dv.offset === undefined ? "" : `@${dv.offset}`}`;
-}
-
-/** The path of a file as the object store knows it. */
-export function decodePath(path: string): string {
-	try {
-		return decodeURIComponent(path);
-	} catch (cause) {
-		throw new DeltaError(
-			"DELTA_LOG_INVALID",
-			`file path ${path} is not URI-encoded`,
-			{ cause },
-		);
-	}
 }
 
 /**

@@ -231,7 +231,7 @@ function client(
 	let found = clients.get(key);
 	if (found === undefined) {
 		found = new S3Client({
-			region: credentials.region ?? process.env["AWS_REGION"] ?? "us-east-1",
+			region: credentials.region ?? process.env.AWS_REGION ?? "us-east-1",
 			maxAttempts,
 			// Gateways do not all know the newer default checksums.
 			requestChecksumCalculation: "WHEN_REQUIRED",

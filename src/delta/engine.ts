@@ -1,0 +1,19 @@
+import type { ObjectStore } from "../storage/store.ts";
+
+/**
+ * What the protocol code needs of the world. Every effect goes through here, so that whole tables,
+ * crashes and races run in a test without a network.
+ */
+export interface Engine {
+	readonly store: ObjectStore;
+	/** Milliseconds since the epoch. */
+	readonly now: () => number;
+	/** A UUID, from a seeded source in simulations. */
+	readonly uuid: () => string;
+	/** Resolves after that many milliseconds; the wait before a retry. */
+	readonly sleep: (ms: number) => Promise<void>;
+	/** Uniform in [0, 1): jitter. */
+	readonly random: () => number;
+	/** Told of a checkpoint that could not be written; the commit stands. */
+	readonly onCheckpointFailure?: (error: unknown) => void;
+}

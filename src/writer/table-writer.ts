@@ -1,0 +1,403 @@
+import {
+	type ChangeBatch,
+	type ChangeMessage,
+	type Decoded,
+	TableDecoder,
+} from "../change/decoder.ts";
+import { METADATA_COLUMNS } from "../change/metadata-columns.ts";
+import type { StructType } from "../columnar/types.ts";
+import type { Action } from "../delta/actions.ts";
+import { commit } from "../delta/commit.ts";
+import { newTable, upgradedProtocol } from "../delta/create.ts";
+import type { Engine } from "../delta/engine.ts";
+import type { Plan } from "../delta/outcome.ts";
+import { mergeSchema, type SchemaChange } from "../delta/schema.ts";
+import {
+	loadSnapshot,
+	refreshSnapshot,
+	type Snapshot,
+} from "../delta/snapshot.ts";
+import { TributaryError } from "../errors.ts";
+import type { WriterConfig } from "./config.ts";
+import { appId } from "./position.ts";
+import type { Route } from "./route.ts";
+import { type StagedFile, stageFiles } from "./stage.ts";
+import { Mirror } from "./upsert.ts";
+
+export type FlushOutcome =
+	| { readonly kind: "nothing" }
+	| {
+			readonly kind: "committed";
+			readonly version: number;
+			readonly rows: number;
+			readonly bytes: number;
+			readonly newestSourceMs: number;
+			readonly oldestStreamedMs: number;
+			readonly schemaChanges: readonly SchemaChange[];
+	  }
+	/** Another writer went further: everything pending is dropped, positions have to be read again. */
+	| { readonly kind: "fenced"; readonly reason: string };
+
+interface Pending {
+	readonly changes: ChangeBatch;
+	/** Last offset of each partition that the batch covers, records that made no row included. */
+	readonly offsets: ReadonlyMap<number, bigint>;
+	/** Files of an append: stored once, however often the commit is tried. */
+	staged?: readonly StagedFile[];
+}
+
+/**
+ * One table of a topic: decodes its records and commits them with the offsets they came from. The
+ * table itself says how far it is: the `txn` of each partition holds the last offset that is in it.
+ */
+export class TableWriter {
+	readonly route: Route;
+	readonly topic: string;
+	readonly #engine: Engine;
+	readonly #config: WriterConfig;
+	readonly #clusterId: string;
+	readonly #mirror: Mirror | undefined;
+	#snapshot: Snapshot | undefined;
+	#decoder: TableDecoder;
+	/** Last committed offset by partition, as the table had it or as this process committed it. */
+	#committed = new Map<number, bigint>();
+	/** Last offset by partition that was handed to the decoder. */
+	#seen = new Map<number, bigint>();
+	/** A batch whose flush failed; it is tried again as it is. */
+	#pending: Pending | undefined;
+	/** When the oldest pending record came; milliseconds. */
+	#since: number | undefined;
+
+	constructor(options: {
+		readonly route: Route;
+		readonly topic: string;
+		readonly engine: Engine;
+		readonly config: WriterConfig;
+		readonly clusterId: string;
+	}) {
+		this.route = options.route;
+		this.topic = options.topic;
+		this.#engine = options.engine;
+		this.#config = options.config;
+		this.#clusterId = options.clusterId;
+		this.#mirror =
+			options.route.mode === "upsert"
+				? new Mirror(options.engine, {
+						softDeletes: options.config.deletes === "soft",
+					})
+				: undefined;
+		this.#decoder = this.#newDecoder();
+	}
+
+	get url(): string {
+		return this.#engine.store.url;
+	}
+
+	get version(): number | undefined {
+		return this.#snapshot?.version;
+	}
+
+	get rows(): number {
+		return this.#decoder.rows;
+	}
+
+	get bytes(): number {
+		return this.#decoder.bytes;
+	}
+
+	get pendingSince(): number | undefined {
+		return this.#since;
+	}
+
+	get retrying(): boolean {
+		return this.#pending !== undefined;
+	}
+
+	/**
+	 * Reads the table's state and the position of a partition: the last offset that is in the table.
+	 * @throws TributaryError SOURCE_MISMATCH when the table mirrors another source
+	 */
+	async load(partition: number): Promise<bigint | undefined> {
+		if (!this.#committed.has(partition)) {
+			this.#snapshot =
+				this.#snapshot === undefined
+					? await loadSnapshot(this.#engine)
+					: await refreshSnapshot(this.#engine, this.#snapshot);
+			if (this.#snapshot !== undefined) {
+				this.#checkSource(this.#snapshot);
+				if (this.#decoder.rows === 0) this.#decoder = this.#newDecoder();
+				const version = this.#snapshot.txns.get(
+					this.#appId(partition),
+				)?.version;
+				if (version !== undefined)
+					this.#committed.set(partition, BigInt(version));
+			}
+		}
+		return this.#committed.get(partition);
+	}
+
+	/** `undefined` for a record that is in the table already. */
+	decode(message: ChangeMessage): Decoded | undefined {
+		const { partition, offset } = message;
+		const done = this.#seen.get(partition) ?? this.#committed.get(partition);
+		if (done !== undefined && offset <= done) return undefined;
+		this.#seen.set(partition, offset);
+		this.#since ??= this.#engine.now();
+		return this.#decoder.decode(message);
+	}
+
+	/** The offset up to which a partition needs no more reading; -1 when nothing is in the table. */
+	committedOffset(partition: number): bigint {
+		return this.#committed.get(partition) ?? -1n;
+	}
+
+	/** Nothing is waiting for a commit. */
+	get idle(): boolean {
+		return this.#decoder.rows === 0 && this.#pending === undefined;
+	}
+
+	/**
+	 * Commits what was decoded so far, with its offsets, as one version.
+	 * @throws what storage throws; the batch is kept and the next call tries it again
+	 */
+	async flush(): Promise<FlushOutcome> {
+		if (this.#pending === undefined) {
+			const changes = this.#decoder.rows > 0 ? this.#take() : undefined;
+			if (changes === undefined) {
+				this.#since = undefined;
+				return { kind: "nothing" };
+			}
+			this.#pending = changes;
+		}
+		const outcome = await this.#commit(this.#pending);
+		this.#pending = undefined;
+		return outcome;
+	}
+
+	/** Drops what is not committed, and every position: they are read from the table again. */
+	reset(): void {
+		this.#pending = undefined;
+		this.#since = undefined;
+		this.#committed.clear();
+		this.#seen.clear();
+		this.#decoder = this.#newDecoder();
+	}
+
+	#take(): Pending {
+		const pending = {
+			changes: this.#decoder.finish(this.#engine.now()),
+			offsets: new Map(
+				[...this.#seen].filter(
+					([partition, offset]) => this.#committed.get(partition) !== offset,
+				),
+			),
+		};
+		this.#since = undefined;
+		return pending;
+	}
+
+	async #commit(pending: Pending): Promise<FlushOutcome> {
+		const { changes, offsets } = pending;
+		const partitionColumns = this.#partitionColumns();
+		for (;;) {
+			const base = this.#snapshot;
+			const upsert = await this.#mirror?.stage(base, changes, {
+				partitionColumns,
+			});
+			if (upsert === undefined)
+				pending.staged ??= await stageFiles(
+					this.#engine,
+					changes.batch,
+					partitionColumns,
+				);
+			const files = pending.staged ?? [];
+			const fileActions: readonly Action[] =
+				upsert?.actions ?? files.map(({ add }) => ({ add }));
+			let schemaChanges: readonly SchemaChange[] = [];
+			const outcome = await commit(this.#engine, {
+				base,
+				plan: (snapshot): Plan => {
+					const fence = this.#fence(snapshot, offsets);
+					if (fence !== undefined) return { kind: "abandon", reason: fence };
+					if (
+						upsert?.replaced.some((key) => !snapshot?.files.has(key)) ??
+						false
+					)
+						return { kind: "abandon", reason: "stale" };
+					const table = this.#tableActions(snapshot, changes);
+					schemaChanges = table.changes;
+					return {
+						kind: "commit",
+						actions: [
+							...table.actions,
+							...[...offsets].map(([partition, offset]) => ({
+								txn: {
+									appId: this.#appId(partition),
+									version: Number(offset),
+									lastUpdated: this.#engine.now(),
+								},
+							})),
+							...fileActions,
+						],
+						info: {
+							operation: this.#mirror === undefined ? "WRITE" : "MERGE",
+							operationParameters: {},
+							isBlindAppend: this.#mirror === undefined,
+						},
+					};
+				},
+			});
+			switch (outcome.kind) {
+				case "committed": {
+					this.#snapshot = outcome.snapshot;
+					for (const [partition, offset] of offsets)
+						this.#committed.set(partition, offset);
+					upsert?.settle(outcome.snapshot);
+					return {
+						kind: "committed",
+						version: outcome.version,
+						rows: changes.batch.length,
+						bytes:
+							upsert?.bytes ??
+							files.reduce((sum, { add }) => sum + add.size, 0),
+						newestSourceMs: changes.newestSourceMs,
+						oldestStreamedMs: changes.oldestStreamedMs,
+						schemaChanges,
+					};
+				}
+				case "abandoned":
+					this.#snapshot = outcome.snapshot;
+					if (outcome.reason !== "stale")
+						return { kind: "fenced", reason: outcome.reason };
+					// Another writer put deletion vectors on files of ours: look the places up again.
+					break;
+				case "conflict":
+					this.#snapshot = outcome.snapshot;
+					throw new TributaryError(
+						"COMMIT_CONFLICT",
+						`${this.url}: ${outcome.attempts} commits in a row were lost to other writers`,
+						{ retryable: true },
+					);
+			}
+		}
+	}
+
+	/** Why this process must not commit: the table holds offsets that it did not write. */
+	#fence(
+		snapshot: Snapshot | undefined,
+		offsets: ReadonlyMap<number, bigint>,
+	): string | undefined {
+		for (const partition of offsets.keys()) {
+			const known = this.#committed.get(partition);
+			const found = snapshot?.txns.get(this.#appId(partition))?.version;
+			if (found !== (known === undefined ? undefined : Number(known)))
+				return `partition ${partition} of ${this.topic} is at offset ${found ?? "none"} in the table, not at ${known ?? "none"}: another writer owns it`;
+		}
+		return undefined;
+	}
+
+	#tableActions(
+		snapshot: Snapshot | undefined,
+		changes: ChangeBatch,
+	): { actions: readonly Action[]; changes: readonly SchemaChange[] } {
+		if (snapshot === undefined)
+			return {
+				actions: newTable(
+					{
+						schema: changes.batch.schema,
+						partitionColumns: this.#partitionColumns(),
+						configuration: this.#configuration(changes),
+						name: this.route.path,
+					},
+					this.#engine,
+				),
+				changes: [],
+			};
+		const merged = mergeSchema(snapshot.schema, changes.batch.schema);
+		const conflict = merged.conflicts[0];
+		if (conflict !== undefined)
+			throw new TributaryError(
+				"SCHEMA_CONFLICT",
+				`${this.url}: column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}; the batch is read again`,
+				{ retryable: true },
+			);
+		if (merged.changes.length === 0) return { actions: [], changes: [] };
+		const { configuration } = snapshot.metadata;
+		const protocol = upgradedProtocol(
+			snapshot.protocol,
+			merged.schema,
+			configuration,
+		);
+		return {
+			actions: [
+				...(protocol === undefined ? [] : [{ protocol }]),
+				{
+					metaData: {
+						...snapshot.metadata,
+						schemaString: JSON.stringify(merged.schema),
+					},
+				},
+			],
+			changes: merged.changes,
+		};
+	}
+
+	#configuration(changes: ChangeBatch): Record<string, string> {
+		return {
+			"tributary.source": this.route.source,
+			...(this.#mirror === undefined
+				? {}
+				: {
+						"tributary.key": JSON.stringify(changes.keyColumns),
+						"delta.enableDeletionVectors": "true",
+					}),
+		};
+	}
+
+	#checkSource(snapshot: Snapshot): void {
+		const source = snapshot.metadata.configuration["tributary.source"];
+		if (source !== undefined && source !== this.route.source)
+			throw new TributaryError(
+				"SOURCE_MISMATCH",
+				`${this.url} holds ${source}, but ${this.topic} would write ${this.route.source} to it: set sink.tablePath to "{schema}/{table}"`,
+			);
+	}
+
+	#partitionColumns(): readonly string[] {
+		if (this.#snapshot !== undefined)
+			return this.#snapshot.metadata.partitionColumns;
+		if (this.#mirror !== undefined) return this.#config.partitionBy ?? [];
+		return this.#config.writeMode === "append"
+			? (this.#config.partitionBy ?? ["_ingestion_date"])
+			: ["_ingestion_date"];
+	}
+
+	#newDecoder(): TableDecoder {
+		return new TableDecoder({
+			source: this.#config.source,
+			mode: this.route.mode,
+			tableSchema: this.#sourceSchema(),
+			deletes: this.#config.deletes,
+			onNewColumn: this.#config.onNewColumn,
+		});
+	}
+
+	/** The table's schema without the columns that this writer adds itself. */
+	#sourceSchema(): StructType | undefined {
+		if (this.#snapshot === undefined) return undefined;
+		const own = new Set(METADATA_COLUMNS.map(({ name }) => name));
+		return {
+			type: "struct",
+			fields: this.#snapshot.schema.fields.filter(({ name }) => !own.has(name)),
+		};
+	}
+
+	#appId(partition: number): string {
+		return appId({
+			pipeline: this.#config.pipeline,
+			clusterId: this.#clusterId,
+			topic: this.topic,
+			partition,
+		});
+	}
+}
