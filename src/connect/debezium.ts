@@ -1,0 +1,166 @@
+import { ConfigError } from "../errors.ts";
+import type { CdcPipeline, SourceType } from "../resource/cdc-pipeline.ts";
+import type { ConnectorConfig } from "./client.ts";
+
+/** Connectors of all namespaces share one Connect cluster. */
+export function connectorName(pipeline: CdcPipeline): string {
+	return `${pipeline.metadata.namespace}.${pipeline.metadata.name}`;
+}
+
+const JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter";
+
+/**
+ * The Debezium configuration of a pipeline. The user's `source.config` wins over defaults, but not
+ * over what the pipeline's own fields say and what the writers rely on.
+ *
+ * @throws ConfigError when the connection URI can't be used; the URI itself is not in the message
+ */
+export function connectorConfig(
+	pipeline: CdcPipeline,
+	connectionUri: string,
+): ConnectorConfig {
+	const { source, kafka } = pipeline.spec;
+	const { defaults, owned } = SOURCES[source.type](pipeline, connectionUri);
+	return {
+		"poll.interval.ms": "100",
+		"max.batch.size": "2048",
+		"max.queue.size": "16384",
+		"heartbeat.interval.ms": "10000",
+		"provide.transaction.metadata": "true",
+		"tombstones.on.delete": "true",
+		"snapshot.mode": source.snapshot.mode,
+		"snapshot.fetch.size": String(source.snapshot.fetchSize),
+		"snapshot.max.threads": String(source.snapshot.parallelism),
+		...defaults,
+		...source.config,
+		name: connectorName(pipeline),
+		"tasks.max": "1",
+		"topic.prefix": kafka.topicPrefix,
+		"key.converter": JSON_CONVERTER,
+		"value.converter": JSON_CONVERTER,
+		...owned,
+	};
+}
+
+interface SourceConfig {
+	readonly defaults: ConnectorConfig;
+	readonly owned: ConnectorConfig;
+}
+
+const SOURCES: Readonly<
+	Record<SourceType, (pipeline: CdcPipeline, uri: string) => SourceConfig>
+> = { mongodb, postgresql, mysql };
+
+function mongodb(pipeline: CdcPipeline, uri: string): SourceConfig {
+	if (!/^mongodb(\+srv)?:\/\//.test(uri))
+		throw wrongUri(pipeline, "mongodb:// or mongodb+srv://");
+	return {
+		defaults: { "capture.mode": "change_streams_update_full" },
+		owned: {
+			"connector.class": "io.debezium.connector.mongodb.MongoDbConnector",
+			"mongodb.connection.string": uri,
+			"collection.include.list": pipeline.spec.source.include.join(","),
+			// Documents are strings of Extended JSON, which carries the types itself.
+			"key.converter.schemas.enable": "false",
+			"value.converter.schemas.enable": "false",
+		},
+	};
+}
+
+/** Without their schemas, relational values lose their types: a numeric is base64, a date days. */
+const RELATIONAL: ConnectorConfig = {
+	"key.converter.schemas.enable": "true",
+	"value.converter.schemas.enable": "true",
+};
+
+function postgresql(pipeline: CdcPipeline, uri: string): SourceConfig {
+	const url = relational(pipeline, uri, /^postgres(ql)?:$/, "postgresql://");
+	const id = slotName(connectorName(pipeline));
+	return {
+		defaults: {
+			"decimal.handling.mode": "precise",
+			"publication.autocreate.mode": "filtered",
+			"time.precision.mode": "adaptive_time_microseconds",
+		},
+		owned: {
+			"connector.class": "io.debezium.connector.postgresql.PostgresConnector",
+			"database.hostname": url.hostname,
+			"database.port": url.port === "" ? "5432" : url.port,
+			"database.user": decodeURIComponent(url.username),
+			"database.password": decodeURIComponent(url.password),
+			"database.dbname": decodeURIComponent(url.pathname.slice(1)),
+			...(url.searchParams.get("sslmode") === null
+				? {}
+				: { "database.sslmode": url.searchParams.get("sslmode") ?? "" }),
+			"plugin.name": "pgoutput",
+			"slot.name": id,
+			"publication.name": id,
+			"table.include.list": pipeline.spec.source.include.join(","),
+			...RELATIONAL,
+		},
+	};
+}
+
+function mysql(pipeline: CdcPipeline, uri: string): SourceConfig {
+	const url = relational(pipeline, uri, /^mysql:$/, "mysql://");
+	return {
+		defaults: {
+			"decimal.handling.mode": "precise",
+			"time.precision.mode": "adaptive_time_microseconds",
+			"include.schema.changes": "false",
+			"database.server.id": String(serverId(connectorName(pipeline))),
+			"schema.history.internal.kafka.bootstrap.servers":
+				pipeline.spec.kafka.bootstrapServers.join(","),
+		},
+		owned: {
+			"connector.class": "io.debezium.connector.mysql.MySqlConnector",
+			"database.hostname": url.hostname,
+			"database.port": url.port === "" ? "3306" : url.port,
+			"database.user": decodeURIComponent(url.username),
+			"database.password": decodeURIComponent(url.password),
+			"table.include.list": pipeline.spec.source.include.join(","),
+			"schema.history.internal.kafka.topic": `__schema-history.${pipeline.spec.kafka.topicPrefix}`,
+			...RELATIONAL,
+		},
+	};
+}
+
+function relational(
+	pipeline: CdcPipeline,
+	uri: string,
+	protocol: RegExp,
+	wanted: string,
+): URL {
+	let url: URL;
+	try {
+		url = new URL(uri);
+	} catch {
+		throw wrongUri(pipeline, wanted);
+	}
+	if (!protocol.test(url.protocol) || url.hostname === "")
+		throw wrongUri(pipeline, wanted);
+	return url;
+}
+
+function wrongUri(pipeline: CdcPipeline, wanted: string): ConfigError {
+	const { name, key } = pipeline.spec.source.connectionSecretRef;
+	return new ConfigError(
+		`key ${key} of Secret ${name} is no connection URI for ${pipeline.spec.source.type}: it has to start with ${wanted} and name a host`,
+	);
+}
+
+/** PostgreSQL's names: lower case, digits and underscores, at most 63. */
+function slotName(name: string): string {
+	const safe = `tributary_${name.toLowerCase().replace(/[^a-z0-9_]/g, "_")}`;
+	return safe.length <= 63
+		? safe
+		: `${safe.slice(0, 54)}_${serverId(name).toString(16).padStart(8, "0")}`;
+}
+
+/** A number that a replica's id can be, the same for the same name (FNV-1a). */
+function serverId(name: string): number {
+	let hash = 0x811c9dc5;
+	for (const byte of Buffer.from(name))
+		hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+	return (hash % 0x7fff_fffe) + 1;
+}
