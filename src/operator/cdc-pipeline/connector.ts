@@ -1,24 +1,13 @@
+import { connectClient } from "../../connect/client.ts";
+import { connectorName } from "../../connect/debezium.ts";
+import {
+	type ConnectorOutcome,
+	type Restarts,
+	reconcileConnector,
+} from "../../connect/reconcile.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
 
-/** The connector as Kafka Connect reports it. */
-export interface ConnectorObservation {
-	readonly name: string;
-	readonly state: string;
-	readonly tasks: readonly {
-		readonly id: number;
-		readonly state: string;
-		readonly message?: string;
-	}[];
-}
-
-export interface ConnectorOutcome {
-	readonly ready: boolean;
-	readonly reason: string;
-	readonly message: string;
-	/** Nothing but a change by a person can help. */
-	readonly terminal: boolean;
-	readonly connector?: ConnectorObservation;
-}
+export type { ConnectorOutcome } from "../../connect/reconcile.ts";
 
 /** What the operator asks of Kafka Connect. */
 export interface Connectors {
@@ -27,6 +16,42 @@ export interface Connectors {
 		pipeline: CdcPipeline,
 		connectionUri: string,
 	): Promise<ConnectorOutcome>;
-	/** Deletes the connector with its offsets; one that is gone is fine. @throws if Connect can't. */
+	/**
+	 * Deletes the connector; one that is gone is fine. Its offsets stay in Kafka Connect, so that a
+	 * pipeline made again under the same name goes on instead of reading everything once more.
+	 *
+	 * @throws ConnectError
+	 */
 	remove(pipeline: CdcPipeline): Promise<void>;
+}
+
+/** A worker must not hang on a Connect cluster that is away: the queue comes back to it. */
+const PATIENCE = { timeoutMs: 10_000, attempts: 2 };
+
+/** Connectors on the Kafka Connect cluster that each pipeline names. */
+export function kafkaConnectors(nowMs: () => number): Connectors {
+	// Only how soon a failed task is restarted hangs on it; a new leader starts over.
+	const restarts = new Map<string, Restarts>();
+	return {
+		async reconcile(pipeline, connectionUri) {
+			const name = connectorName(pipeline);
+			const { restarts: counted, ...outcome } = await reconcileConnector(
+				connectClient(pipeline.spec.kafka.connectUrl, PATIENCE),
+				pipeline,
+				connectionUri,
+				restarts.get(name),
+				nowMs(),
+			);
+			if (counted === undefined) restarts.delete(name);
+			else restarts.set(name, counted);
+			return outcome;
+		},
+		async remove(pipeline) {
+			const name = connectorName(pipeline);
+			await connectClient(pipeline.spec.kafka.connectUrl, PATIENCE).delete(
+				name,
+			);
+			restarts.delete(name);
+		},
+	};
 }

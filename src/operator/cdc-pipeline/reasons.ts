@@ -19,7 +19,6 @@ export const REASONS = {
 	secretUnreadable: "SecretUnreadable",
 	waitingForSecrets: "WaitingForSecrets",
 	connectorCleanupFailed: "ConnectorCleanupFailed",
-	connectUnreachable: "ConnectUnreachable",
 	writersReady: "WritersReady",
 	writersStarting: "WritersStarting",
 	writersRolling: "WritersRolling",

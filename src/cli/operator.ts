@@ -1,0 +1,50 @@
+import { hostname } from "node:os";
+import { KubeConfig } from "@kubernetes/client-node";
+import { createApiClient } from "../kube/client.ts";
+import { createLogger } from "../observe/log.ts";
+import { kafkaConnectors } from "../operator/cdc-pipeline/connector.ts";
+import { OPERATOR_USAGE, operatorSettings } from "../operator/environment.ts";
+import { runOperator } from "../operator/operator.ts";
+
+interface Output {
+	write(text: string): void;
+}
+
+/**
+ * Runs the operator until SIGTERM or SIGINT, or until another process leads.
+ *
+ * @throws ConfigError for a bad flag or variable
+ */
+export async function operatorCommand(
+	argv: readonly string[],
+	out: Output,
+): Promise<void> {
+	if (argv.includes("--help") || argv.includes("-h")) {
+		out.write(OPERATOR_USAGE);
+		return;
+	}
+	const settings = operatorSettings(argv, process.env, {
+		hostname: hostname(),
+	});
+	const config = new KubeConfig();
+	config.loadFromDefault();
+	const stop = new AbortController();
+	const end = (): void => stop.abort();
+	process.once("SIGTERM", end);
+	process.once("SIGINT", end);
+	try {
+		await runOperator({
+			client: createApiClient(config, { userAgent: "tributary-operator" }),
+			settings,
+			connectors: kafkaConnectors(Date.now),
+			log: createLogger({
+				level: settings.writers.logLevel,
+				name: "operator",
+			}),
+			signal: stop.signal,
+		});
+	} finally {
+		process.off("SIGTERM", end);
+		process.off("SIGINT", end);
+	}
+}
