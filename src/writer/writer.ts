@@ -49,6 +49,9 @@ class Writer {
 	readonly #tables = new Map<string, TableWriter[]>();
 	/** Partitions whose position was read since the last rebalance: `topic/partition`. */
 	readonly #placed = new Set<string>();
+	readonly #placing = new Map<string, Promise<void>>();
+	/** Counts resets: what was under way before one must not take effect after it. */
+	#epoch = 0;
 	#kafka: KafkaClients | undefined;
 	#consumer: Consumer | undefined;
 	#topics: readonly string[] = [];
@@ -157,7 +160,16 @@ class Writer {
 		for (const topic of topics)
 			if (!this.#tables.has(topic))
 				this.#tables.set(topic, this.#tablesOf(topic, kafka.clusterId));
-		consumer.on(consumer.events.GROUP_JOIN, () => this.#reset());
+		consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+			this.#reset();
+			for (const [topic, partitions] of Object.entries(
+				payload.memberAssignment,
+			))
+				for (const partition of partitions)
+					this.#place(topic, partition).catch((error: unknown) =>
+						this.#fail(error),
+					);
+		});
 		await consumer.connect();
 		await consumer.subscribe({
 			topics,
@@ -202,7 +214,9 @@ class Writer {
 
 	/** After a rebalance nothing is known: uncommitted rows are dropped, and read again by their owner. */
 	#reset(): void {
+		this.#epoch++;
 		this.#placed.clear();
+		this.#placing.clear();
 		this.#deadLetters?.reset();
 		for (const table of this.#all()) table.reset();
 	}
@@ -215,16 +229,20 @@ class Writer {
 		const { batch, heartbeat, isRunning, isStale, resolveOffset } = payload;
 		const { topic, partition } = batch;
 		const tables = this.#tables.get(topic) ?? [];
-		if (!(await this.#place(topic, partition, tables))) return;
+		if (!this.#placed.has(`${topic}/${partition}`)) {
+			await this.#place(topic, partition);
+			return;
+		}
 		const beat = setInterval(() => {
 			heartbeat().catch((error: unknown) =>
 				this.#log.debug({ err: error }, "heartbeat"),
 			);
 		}, 3000);
+		const epoch = this.#epoch;
 		try {
 			let last: string | undefined;
 			for (const message of batch.messages) {
-				if (!isRunning() || isStale()) return;
+				if (!isRunning() || isStale() || epoch !== this.#epoch) return;
 				const change = {
 					key: message.key,
 					value: message.value,
@@ -265,16 +283,25 @@ class Writer {
 	}
 
 	/**
-	 * On a partition's first batch after a rebalance: asks its tables how far they are, and moves the
-	 * consumer there. `false` when it was moved, so that this batch is not the right one.
+	 * After a rebalance: asks the tables of a partition how far they are, and moves the consumer there.
+	 * @throws TributaryError KAFKA_POSITION_LOST when Kafka no longer has the next record
 	 */
-	async #place(
+	#place(topic: string, partition: number): Promise<void> {
+		const id = `${topic}/${partition}`;
+		const epoch = this.#epoch;
+		const under = this.#placing.get(id);
+		if (under !== undefined) return under;
+		const run = this.#seek(topic, partition, () => epoch === this.#epoch);
+		this.#placing.set(id, run);
+		return run;
+	}
+
+	async #seek(
 		topic: string,
 		partition: number,
-		tables: readonly TableWriter[],
-	): Promise<boolean> {
-		const id = `${topic}/${partition}`;
-		if (this.#placed.has(id)) return true;
+		current: () => boolean,
+	): Promise<void> {
+		const tables = this.#tables.get(topic) ?? [];
 		let next: bigint | undefined;
 		for (const table of tables) {
 			const position = await this.#retrying(table, () => table.load(partition));
@@ -282,26 +309,24 @@ class Writer {
 			next = next === undefined || wanted < next ? wanted : next;
 		}
 		const offsets = await this.#kafka?.admin.fetchTopicOffsets(topic);
-		const low = BigInt(
-			offsets?.find((one) => one.partition === partition)?.low ?? 0,
-		);
+		const found = offsets?.find((one) => one.partition === partition);
+		const low = BigInt(found?.low ?? 0);
 		const wanted = next ?? 0n;
-		if (wanted > 0n && wanted < low) {
-			const error = new TributaryError(
+		if (wanted > 0n && wanted < low)
+			throw new TributaryError(
 				"KAFKA_POSITION_LOST",
 				`${topic}, partition ${partition}: the table needs offset ${wanted}, but Kafka keeps only those from ${low} on. Take a new snapshot of the table, or delete the table to build it anew`,
 			);
-			this.#failure = error;
-			this.status.problem(id, error.message);
-			throw error;
-		}
-		this.#placed.add(id);
+		if (!current()) return;
+		const fresh = wanted === 0n && !this.#config.kafka.fromBeginning;
 		this.#consumer?.seek({
 			topic,
 			partition,
-			offset: String(wanted > low ? wanted : low),
+			offset: fresh
+				? String(found?.high ?? low)
+				: String(wanted > low ? wanted : low),
 		});
-		return false;
+		this.#placed.add(`${topic}/${partition}`);
 	}
 
 	#full(table: TableWriter): boolean {
@@ -324,6 +349,7 @@ class Writer {
 
 	#fail(error: unknown): void {
 		this.#failure ??= error;
+		this.status.problem("writer", messageOf(error));
 		this.#wake?.();
 	}
 
@@ -426,9 +452,16 @@ class Writer {
 		}
 	}
 
-	/** Reads every position again, by joining the group anew. */
+	/** Reads every position from the tables again, and goes on from there. */
 	#replace(): void {
+		const placed = [...this.#placed];
 		this.#reset();
+		for (const id of placed) {
+			const slash = id.lastIndexOf("/");
+			this.#place(id.slice(0, slash), Number(id.slice(slash + 1))).catch(
+				(error: unknown) => this.#fail(error),
+			);
+		}
 	}
 
 	/** For lag displays of other tools; the position that counts is in the table. */

@@ -1,0 +1,67 @@
+import { messageOf, TributaryError } from "../errors.ts";
+
+const USAGE = `Usage: tributary COMMAND [flags]
+
+  run        run pipelines of a YAML file on this machine
+  writer     consume Kafka topics and write Delta tables
+  operator   run the Kubernetes operator
+  table      look into a Delta table
+  version    print the version
+
+tributary COMMAND --help says more. For example:
+  tributary run -f manifests/samples/quickstart.yaml
+  tributary table read s3://lake/shop/orders --limit 10
+`;
+
+type Command = (
+	argv: readonly string[],
+	out: { write(text: string): void },
+) => Promise<void>;
+
+/** Loaded when called for: a writer has no use for the Kubernetes client. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+	run: async () => (await import("./run.ts")).runCommand,
+	writer: async () => (await import("./writer.ts")).writerCommand,
+	operator: async () => (await import("./operator.ts")).operatorCommand,
+	table: async () => (await import("./table.ts")).tableCommand,
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+	const [name, ...rest] = argv;
+	if (name === undefined || name === "--help" || name === "-h") {
+		process.stdout.write(USAGE);
+		return name === undefined ? 2 : 0;
+	}
+	if (name === "version" || name === "--version") {
+		process.stdout.write("tributary 0.1.0\n");
+		return 0;
+	}
+	const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+	if (load === undefined) {
+		process.stderr.write(
+			`tributary: unknown command ${name}; known are ${Object.keys(COMMANDS).join(", ")} and version\n`,
+		);
+		return 2;
+	}
+	try {
+		await (await load())(rest, process.stdout);
+		return 0;
+	} catch (error) {
+		if (!(error instanceof TributaryError)) throw error;
+		process.stderr.write(
+			`tributary: ${error.code}: ${messageOf(error).replaceAll("\n", " ")}\n`,
+		);
+		return error.code === "CONFIG_INVALID"
+			? 2
+			: error.code.startsWith("DELTA_")
+				? 3
+				: 1;
+	}
+}
+
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+	// The reader of a pipe has seen enough.
+	if (error.code === "EPIPE") process.exit(0);
+	throw error;
+});
+process.exitCode = await main(process.argv.slice(2));

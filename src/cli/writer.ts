@@ -1,0 +1,110 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { ConfigError, messageOf } from "../errors.ts";
+import { type HealthServer, serveHealth } from "../observe/http.ts";
+import { createLogger, type Logger } from "../observe/log.ts";
+import { createWriterMetrics } from "../observe/metrics.ts";
+import {
+	DEFAULT_PORT,
+	type WriterConfig,
+	writerConfig,
+} from "../writer/config.ts";
+import {
+	ENVIRONMENT,
+	writerConfigFromEnvironment,
+} from "../writer/environment.ts";
+import { runWriter } from "../writer/writer.ts";
+import { readPipelineFiles } from "./pipeline-file.ts";
+
+export const WRITER_USAGE = `Usage: tributary writer [--config FILE]
+
+Consumes Kafka topics and writes Delta tables. FILE is a CdcPipeline; values of Secrets come from
+environment variables TRIBUTARY_SECRET_<NAME>_<KEY>. Without a file, everything comes from the
+environment:
+
+${Object.entries(ENVIRONMENT)
+	.map(([name, text]) => `  ${name.padEnd(24)} ${text}`)
+	.join("\n")}
+`;
+
+/** Runs until SIGTERM or SIGINT. @throws ConfigError */
+export async function writerCommand(
+	argv: readonly string[],
+	out: { write(text: string): void },
+): Promise<void> {
+	const { config: file, help } = flags(argv);
+	if (help === true) {
+		out.write(WRITER_USAGE);
+		return;
+	}
+	const log = createLogger({
+		level: process.env.LOG_LEVEL ?? "info",
+		name: "writer",
+	});
+	try {
+		await serveWriter(configOf(file), log);
+	} catch (error) {
+		leaveReason(messageOf(error));
+		throw error;
+	}
+}
+
+function configOf(file: string | undefined): WriterConfig {
+	if (file === undefined) return writerConfigFromEnvironment(process.env);
+	const { pipelines, secret } = readPipelineFiles([file], process.env);
+	const [pipeline, more] = pipelines;
+	if (pipeline === undefined || more !== undefined)
+		throw new ConfigError(
+			`${file} has ${pipelines.length} CdcPipelines: a writer takes one`,
+		);
+	return writerConfig(pipeline, secret, {
+		port: Number(process.env.METRICS_PORT ?? DEFAULT_PORT),
+	});
+}
+
+async function serveWriter(config: WriterConfig, log: Logger): Promise<void> {
+	const metrics = createWriterMetrics();
+	const handle = await runWriter(config, { log, metrics });
+	let server: HealthServer | undefined;
+	if (config.port !== undefined)
+		server = await serveHealth({
+			port: config.port,
+			registry: metrics.registry,
+			live: () => [],
+			ready: () => handle.status.problems,
+			status: () => handle.status.report(),
+		});
+	const stop = (signal: string): void => {
+		log.info({ signal }, "committing what was read, then stopping");
+		handle.stop().catch((error: unknown) => log.error({ err: error }, "stop"));
+	};
+	process.once("SIGTERM", stop);
+	process.once("SIGINT", stop);
+	try {
+		await handle.finished;
+	} finally {
+		await server?.close();
+	}
+}
+
+function flags(argv: readonly string[]) {
+	try {
+		return parseArgs({
+			args: [...argv],
+			options: {
+				config: { type: "string" },
+				help: { type: "boolean", short: "h" },
+			},
+		}).values;
+	} catch (cause) {
+		throw new ConfigError(`${messageOf(cause)}; see tributary writer --help`, {
+			cause,
+		});
+	}
+}
+
+/** Where the kubelet looks for why a container ended. */
+function leaveReason(message: string): void {
+	const file = "/dev/termination-log";
+	if (existsSync(file)) writeFileSync(file, message.slice(0, 4000));
+}

@@ -1,0 +1,141 @@
+import { ConfigError } from "../errors.ts";
+import { storageCredentials } from "../storage/open.ts";
+import { DEFAULT_PORT, type WriterConfig } from "./config.ts";
+
+/** Every environment variable of a writer that runs alone, without a `CdcPipeline`. */
+export const ENVIRONMENT = {
+	KAFKA_BOOTSTRAP_SERVERS: "brokers as host:port, comma-separated (required)",
+	KAFKA_CONSUMER_GROUP: "consumer group (tributary)",
+	KAFKA_TOPIC_PATTERN:
+		"regular expression that a whole topic name has to match (required)",
+	KAFKA_AUTO_OFFSET_RESET:
+		"earliest (default) or latest, for a partition that no table has a position of",
+	KAFKA_MAX_POLL_RECORDS:
+		"rows after which a table is committed, if lower than DELTA_BATCH_SIZE",
+	MINIO_ENDPOINT:
+		"endpoint of an S3 store other than AWS, such as http://minio:9000",
+	MINIO_ACCESS_KEY: "access key id",
+	MINIO_SECRET_KEY: "secret access key",
+	MINIO_BUCKET:
+		"bucket; without it DELTA_TABLE_BASE_PATH is the whole location",
+	DELTA_TABLE_BASE_PATH:
+		"prefix in the bucket, or s3:// or file:// location of the tables",
+	DELTA_WRITE_MODE: "append (default) or upsert",
+	DELTA_PARTITION_BY:
+		"partition columns, comma-separated (_ingestion_date with append)",
+	DELTA_SCHEMA_CACHE_TTL:
+		"seconds for which a table's schema is trusted between commits (300); every commit checks it",
+	DELTA_BATCH_SIZE: "rows after which a table is committed (50000)",
+	DELTA_BATCH_TIMEOUT_MS: "longest wait of a change for its commit (5000)",
+	SOURCE_TYPE: "mongodb (default), postgresql or mysql",
+	LOG_LEVEL: "debug, info (default), warn or error",
+	METRICS_PORT: "port of health, metrics and status (8001)",
+} as const;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws ConfigError naming the variable, its value and what is allowed */
+export function writerConfigFromEnvironment(env: Environment): WriterConfig {
+	const need = (name: keyof typeof ENVIRONMENT): string => {
+		const value = env[name];
+		if (value === undefined || value === "")
+			throw new ConfigError(`${name} is not set: ${ENVIRONMENT[name]}`);
+		return value;
+	};
+	const whole = (name: keyof typeof ENVIRONMENT, otherwise: number): number => {
+		const text = env[name];
+		if (text === undefined || text === "") return otherwise;
+		if (!/^[1-9]\d{0,9}$/.test(text))
+			throw new ConfigError(`${name}=${text} is not a positive whole number`);
+		return Number(text);
+	};
+	const choice = <const T extends string>(
+		name: keyof typeof ENVIRONMENT,
+		allowed: readonly T[],
+		otherwise: T,
+	): T => {
+		const text = env[name];
+		if (text === undefined || text === "") return otherwise;
+		const found = allowed.find((one) => one === text);
+		if (found === undefined)
+			throw new ConfigError(`${name}=${text} is none of ${allowed.join(", ")}`);
+		return found;
+	};
+	const pattern = need("KAFKA_TOPIC_PATTERN");
+	let topics: RegExp;
+	try {
+		topics = new RegExp(`^(?:${pattern})$`);
+	} catch (cause) {
+		throw new ConfigError(
+			`KAFKA_TOPIC_PATTERN=${pattern} is no regular expression`,
+			{ cause },
+		);
+	}
+	const base = need("DELTA_TABLE_BASE_PATH");
+	const bucket = env.MINIO_BUCKET ?? "";
+	const groupId = env.KAFKA_CONSUMER_GROUP ?? "tributary";
+	const rows = whole("DELTA_BATCH_SIZE", 50_000);
+	whole("DELTA_SCHEMA_CACHE_TTL", 300);
+	return {
+		pipeline: groupId,
+		source: choice(
+			"SOURCE_TYPE",
+			["mongodb", "postgresql", "mysql"],
+			"mongodb",
+		),
+		kafka: {
+			brokers: need("KAFKA_BOOTSTRAP_SERVERS")
+				.split(",")
+				.map((one) => one.trim()),
+			groupId,
+			topics,
+			topicPrefix: "",
+			fromBeginning:
+				choice(
+					"KAFKA_AUTO_OFFSET_RESET",
+					["earliest", "latest"],
+					"earliest",
+				) === "earliest",
+			ssl: false,
+			sasl: undefined,
+		},
+		location:
+			bucket === "" || /^[a-z0-9]+:\/\//.test(base)
+				? base
+				: `s3://${bucket}/${base.replace(/^\/+/, "")}`,
+		credentials: storageCredentials({
+			...env,
+			...(env.MINIO_ENDPOINT === undefined
+				? {}
+				: { AWS_ENDPOINT_URL: endpoint(env.MINIO_ENDPOINT) }),
+			...(env.MINIO_ACCESS_KEY === undefined
+				? {}
+				: { AWS_ACCESS_KEY_ID: env.MINIO_ACCESS_KEY }),
+			...(env.MINIO_SECRET_KEY === undefined
+				? {}
+				: { AWS_SECRET_ACCESS_KEY: env.MINIO_SECRET_KEY }),
+		}),
+		tablePath: "{table}",
+		writeMode: choice("DELTA_WRITE_MODE", ["append", "upsert"], "append"),
+		history: false,
+		deletes: "hard",
+		partitionBy:
+			env.DELTA_PARTITION_BY === undefined
+				? undefined
+				: env.DELTA_PARTITION_BY.split(",")
+						.map((one) => one.trim())
+						.filter((one) => one !== ""),
+		onNewColumn: "add",
+		batch: {
+			maxRows: Math.min(rows, whole("KAFKA_MAX_POLL_RECORDS", rows)),
+			maxBytes: 64 * 2 ** 20,
+			maxDelayMs: whole("DELTA_BATCH_TIMEOUT_MS", 5000),
+		},
+		port: whole("METRICS_PORT", DEFAULT_PORT),
+	};
+}
+
+/** MinIO's own settings name hosts without a scheme. */
+function endpoint(text: string): string {
+	return /^https?:\/\//.test(text) ? text : `http://${text}`;
+}
