@@ -353,7 +353,11 @@ export class TableDecoder {
 				this.#topic = Buffer.from(message.topic);
 			}
 			operation.data[operation.reserve(row, 1)] = envelope.op.charCodeAt(0);
-			if (envelope.sourceMicros >= 0) timestamp.set(row, envelope.sourceMicros);
+			const micros =
+				envelope.sourceMicros >= 0
+					? envelope.sourceMicros
+					: envelope.handledMs * 1000;
+			if (micros >= 0) timestamp.set(row, micros);
 			topic.set(row, this.#topic);
 			partition.set(row, message.partition);
 			offset.set(row, Number(message.offset));

@@ -152,8 +152,9 @@ export class EnvelopeReader {
 			cursor.expect(0x3a);
 			if (isMs || isUs) {
 				const value = this.#integer();
-				if (isUs && value >= 0) this.envelope.sourceMicros = value;
-				else if (value >= 0 && this.envelope.sourceMicros < 0)
+				// A snapshot has 0 where the source has no time for it.
+				if (isUs && value > 0) this.envelope.sourceMicros = value;
+				else if (value > 0 && this.envelope.sourceMicros < 0)
 					this.envelope.sourceMicros = value * 1000;
 			} else cursor.skip();
 		} while (cursor.accept(0x2c));

@@ -173,10 +173,13 @@ export function connectClient(
 					],
 				};
 			const { configs } = body as {
-				configs: { value: { name: string; errors: string[] } }[];
+				configs: { value: { name: string; errors: string[] } | null }[];
 			};
 			const errors = configs.flatMap(({ value }) =>
-				value.errors.map((message) => ({ field: value.name, message })),
+				(value?.errors ?? []).map((message) => ({
+					field: value?.name ?? "",
+					message,
+				})),
 			);
 			return errors.length === 0
 				? { kind: "valid" }

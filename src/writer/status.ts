@@ -25,6 +25,8 @@ export class WriterStatus {
 	/** From a change in the source to its commit, milliseconds. */
 	readonly #freshness: number[] = [];
 	readonly #commits: { at: number; rows: number }[] = [];
+	/** Rows that were read and wait for their commit. */
+	pendingRows: () => number = () => 0;
 
 	constructor(metrics: WriterMetrics) {
 		this.#metrics = metrics;
@@ -101,7 +103,7 @@ export class WriterStatus {
 	}
 
 	/** The body of `/status`. */
-	report(pending: (topic: string) => number = () => 0): WriterReport {
+	report(): WriterReport {
 		const now = Date.now();
 		while ((this.#commits[0]?.at ?? now) < now - RATE_WINDOW_MS)
 			this.#commits.shift();
@@ -114,10 +116,7 @@ export class WriterStatus {
 		let lag = 0;
 		for (const one of this.#partitions.values())
 			lag += Math.max(0, Number(one.highWatermark - one.next));
-		for (const topic of new Set(
-			[...this.#partitions.values()].map((one) => one.topic),
-		))
-			lag += pending(topic);
+		lag += this.pendingRows();
 		const sorted = [...this.#freshness].sort((a, b) => a - b);
 		const p95 = sorted[Math.ceil(sorted.length * 0.95) - 1];
 		return {

@@ -67,6 +67,13 @@ class Writer {
 		this.#log = log;
 		this.#metrics = metrics;
 		this.status = new WriterStatus(metrics);
+		this.status.pendingRows = () =>
+			Math.max(
+				0,
+				...[...this.#tables.values()].map((tables) =>
+					Math.max(0, ...tables.map((table) => table.rows)),
+				),
+			);
 	}
 
 	async run(): Promise<void> {
