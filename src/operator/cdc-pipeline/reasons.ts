@@ -19,6 +19,7 @@ export const REASONS = {
 	secretUnreadable: "SecretUnreadable",
 	waitingForSecrets: "WaitingForSecrets",
 	connectorCleanupFailed: "ConnectorCleanupFailed",
+	connectorUnknown: "ConnectorUnknown",
 	writersReady: "WritersReady",
 	writersStarting: "WritersStarting",
 	writersRolling: "WritersRolling",

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { messageOf } from "../../errors.ts";
 import { apply, applyStatus, remove, setFinalizers } from "../../kube/apply.ts";
 import { ApiError } from "../../kube/client.ts";
 import type { Reconcile, ReconcileResult } from "../../kube/controller.ts";
@@ -12,7 +13,7 @@ import type { ConnectorOutcome } from "./connector.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide, type Observed, type Plan } from "./decide.ts";
 import { finalize } from "./finalize.ts";
-import { CONDITIONS } from "./reasons.ts";
+import { CONDITIONS, REASONS } from "./reasons.ts";
 import { readSecrets } from "./secrets.ts";
 import { invalidStatus, pipelineStatus } from "./status.ts";
 import { writerFigures } from "./writer-report.ts";
@@ -63,15 +64,17 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		}
 		const observed = await observe(key, object, parsed.data);
 		const plan = decide(observed, context.image);
-		const done = await act(parsed.data, plan);
+		const { outcome, failure, surprise } = await act(parsed.data, plan);
 		const status = pipelineStatus({
 			observed,
 			plan,
-			...done,
+			outcome,
+			failure,
 			...moment(object),
 		});
 		await tell(key, object, status);
-		if (done.failure !== undefined) throw done.failure;
+		if (failure !== undefined) throw failure;
+		if (surprise !== undefined) throw surprise;
 		const settled = status.phase === "Running" || status.phase === "Stopped";
 		return { againAfterMs: settled ? WORKING_MS : WAITING_MS };
 	}
@@ -114,16 +117,29 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 	): Promise<{
 		outcome: ConnectorOutcome | undefined;
 		failure: ApiError | undefined;
+		surprise: unknown;
 	}> {
 		let outcome: ConnectorOutcome | undefined;
+		let surprise: unknown;
 		try {
 			for (const action of actions)
 				switch (action.do) {
 					case "connector":
-						outcome = await context.connectors.reconcile(
-							pipeline,
-							action.connectionUri,
-						);
+						try {
+							outcome = await context.connectors.reconcile(
+								pipeline,
+								action.connectionUri,
+							);
+						} catch (error) {
+							// Whatever Connect does to us, the writers go on and the status says so.
+							surprise = error;
+							outcome = {
+								ready: false,
+								reason: REASONS.connectorUnknown,
+								message: `the connector could not be looked at: ${messageOf(error)}`,
+								terminal: false,
+							};
+						}
 						break;
 					case "apply":
 						await apply(client, TYPES[action.kind], action.manifest);
@@ -136,10 +152,11 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 				}
 		} catch (error) {
 			// What the API server refuses is told in the status before it is tried again.
-			if (error instanceof ApiError) return { outcome, failure: error };
+			if (error instanceof ApiError)
+				return { outcome, failure: error, surprise };
 			throw error;
 		}
-		return { outcome, failure: undefined };
+		return { outcome, failure: undefined, surprise };
 	}
 
 	function moment(object: PipelineObject) {

@@ -271,6 +271,24 @@ test("a rejected connector is told with its reason, while the writers start all 
 	expect(server.get(`${SETS}/shop-writer`)).toBeDefined();
 });
 
+test("an answer of Kafka Connect that nobody foresaw stops neither the writers nor the status", async () => {
+	connectors.reconcile = async () => {
+		throw new TypeError("configs is not iterable");
+	};
+	server.put(`${PIPELINES}/shop`, pipelineYaml());
+	await vi.waitFor(
+		() =>
+			expect(condition("ConnectorReady")).toMatchObject({
+				status: "False",
+				reason: "ConnectorUnknown",
+				message:
+					"the connector could not be looked at: configs is not iterable",
+			}),
+		wait,
+	);
+	expect(server.get(`${SETS}/shop-writer`)).toBeDefined();
+});
+
 test("a writer that ends is told with its own words", async () => {
 	server.put(`${PIPELINES}/shop`, pipelineYaml());
 	await vi.waitFor(
