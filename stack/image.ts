@@ -50,6 +50,11 @@ export async function buildImage(options: {
 		"libnss_files.so.2",
 		"libnss_dns.so.2",
 		"libresolv.so.2",
+		// Native packages link them, Node itself does not.
+		"librt.so.1",
+		"libpthread.so.0",
+		"libdl.so.2",
+		"libutil.so.1",
 	])
 		place(`/lib/x86_64-linux-gnu/${library}`, rootfs);
 	place("/etc/ssl/certs/ca-certificates.crt", rootfs);
