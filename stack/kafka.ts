@@ -49,6 +49,7 @@ export async function startKafka(place: Place): Promise<RunningKafka> {
 			"share.coordinator.state.topic.replication.factor=1",
 			"share.coordinator.state.topic.min.isr=1",
 			"group.initial.rebalance.delay.ms=0",
+			"group.min.session.timeout.ms=500",
 			"auto.create.topics.enable=true",
 			"log.retention.hours=24",
 			"broker.session.timeout.ms=3000",

@@ -11,6 +11,7 @@ import {
 } from "../writer/config.ts";
 import {
 	ENVIRONMENT,
+	sessionTimeoutFromEnvironment,
 	writerConfigFromEnvironment,
 } from "../writer/environment.ts";
 import { runWriter } from "../writer/writer.ts";
@@ -59,6 +60,7 @@ function configOf(file: string | undefined): WriterConfig {
 		);
 	return writerConfig(pipeline, secret, {
 		port: Number(process.env.METRICS_PORT ?? DEFAULT_PORT),
+		sessionTimeoutMs: sessionTimeoutFromEnvironment(process.env),
 	});
 }
 

@@ -41,6 +41,8 @@ export interface KafkaConfig {
 	/** What topics start with, before schema and table; "" where it is unknown. */
 	readonly topicPrefix: string;
 	readonly fromBeginning: boolean;
+	/** How long the group waits for a member that is silent. */
+	readonly sessionTimeoutMs: number;
 	readonly ssl: boolean | { readonly ca: readonly string[] };
 	readonly sasl:
 		| {
@@ -52,12 +54,16 @@ export interface KafkaConfig {
 }
 
 export const DEFAULT_PORT = 8001;
+export const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 
 /** @throws ConfigError naming the Secret and the key that is missing */
 export function writerConfig(
 	{ metadata, spec }: CdcPipeline,
 	secret: SecretReader,
-	options: { readonly port?: number | undefined } = {},
+	options: {
+		readonly port?: number | undefined;
+		readonly sessionTimeoutMs?: number | undefined;
+	} = {},
 ): WriterConfig {
 	const need = (name: string, key: string, where: string): string => {
 		const value = secret(name, key);
@@ -86,6 +92,7 @@ export function writerConfig(
 			),
 			topicPrefix: prefix,
 			fromBeginning: true,
+			sessionTimeoutMs: options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS,
 			ssl:
 				ca === undefined
 					? spec.kafka.tls

@@ -1,6 +1,10 @@
 import { ConfigError } from "../errors.ts";
 import { storageCredentials } from "../storage/open.ts";
-import { DEFAULT_PORT, type WriterConfig } from "./config.ts";
+import {
+	DEFAULT_PORT,
+	DEFAULT_SESSION_TIMEOUT_MS,
+	type WriterConfig,
+} from "./config.ts";
 
 /** Every environment variable of a writer that runs alone, without a `CdcPipeline`. */
 export const ENVIRONMENT = {
@@ -29,10 +33,24 @@ export const ENVIRONMENT = {
 	DELTA_BATCH_TIMEOUT_MS: "longest wait of a change for its commit (5000)",
 	SOURCE_TYPE: "mongodb (default), postgresql or mysql",
 	LOG_LEVEL: "debug, info (default), warn or error",
+	TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS:
+		"how long a killed writer holds its partitions (10000); at least 1000, and the brokers' group.min.session.timeout.ms",
 	METRICS_PORT: "port of health, metrics and status (8001)",
 } as const;
 
 type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Milliseconds. @throws ConfigError when it is no number from 1000 to 1800000 */
+export function sessionTimeoutFromEnvironment(env: Environment): number {
+	const text = env.TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS;
+	if (text === undefined || text === "") return DEFAULT_SESSION_TIMEOUT_MS;
+	const value = Number(text);
+	if (!/^\d+$/.test(text) || value < 1000 || value > 1_800_000)
+		throw new ConfigError(
+			`TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS=${text} is not a number of milliseconds from 1000 to 1800000`,
+		);
+	return value;
+}
 
 /** @throws ConfigError naming the variable, its value and what is allowed */
 export function writerConfigFromEnvironment(env: Environment): WriterConfig {
@@ -96,6 +114,7 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 					["earliest", "latest"],
 					"earliest",
 				) === "earliest",
+			sessionTimeoutMs: sessionTimeoutFromEnvironment(env),
 			ssl: false,
 			sasl: undefined,
 		},

@@ -11,6 +11,11 @@ export interface KafkaClients {
 	disconnect(): Promise<void>;
 }
 
+/** How often a consumer says that it lives; milliseconds. */
+export function heartbeatMs(config: KafkaConfig): number {
+	return Math.floor(config.sessionTimeoutMs / 5);
+}
+
 /** @throws TributaryError KAFKA_UNREACHABLE or KAFKA_DENIED, naming the brokers */
 export async function connectKafka(
 	config: KafkaConfig,
@@ -45,8 +50,9 @@ export async function connectKafka(
 				kafka.consumer({
 					groupId: config.groupId,
 					readUncommitted: false,
-					sessionTimeout: 30_000,
-					heartbeatInterval: 3000,
+					// A writer that was killed holds its partitions for this long.
+					sessionTimeout: config.sessionTimeoutMs,
+					heartbeatInterval: heartbeatMs(config),
 					rebalanceTimeout: 60_000,
 					maxWaitTimeInMs: 250,
 					maxBytesPerPartition: 4 * 2 ** 20,

@@ -8,7 +8,7 @@ import type { WriterMetrics } from "../observe/metrics.ts";
 import { openBelow } from "../storage/open.ts";
 import type { WriterConfig } from "./config.ts";
 import { DEAD_LETTERS, DeadLetters } from "./dead-letter.ts";
-import { connectKafka, type KafkaClients } from "./kafka.ts";
+import { connectKafka, heartbeatMs, type KafkaClients } from "./kafka.ts";
 import { routesOf } from "./route.ts";
 import { WriterStatus } from "./status.ts";
 import { type FlushOutcome, TableWriter } from "./table-writer.ts";
@@ -244,7 +244,7 @@ class Writer {
 			heartbeat().catch((error: unknown) =>
 				this.#log.debug({ err: error }, "heartbeat"),
 			);
-		}, 3000);
+		}, heartbeatMs(this.#config.kafka));
 		const epoch = this.#epoch;
 		try {
 			let last: string | undefined;
@@ -311,6 +311,8 @@ class Writer {
 		const tables = this.#tables.get(topic) ?? [];
 		let next: bigint | undefined;
 		for (const table of tables) {
+			// A commit from before the rebalance may still land: the position is read after it.
+			await this.#flushing.get(table)?.catch(() => undefined);
 			const position = await this.#retrying(table, () => table.load(partition));
 			const wanted = position === undefined ? 0n : position + 1n;
 			next = next === undefined || wanted < next ? wanted : next;
