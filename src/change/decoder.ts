@@ -279,17 +279,26 @@ export class TableDecoder {
 	/** Reads the row at byte `at` of the message. */
 	#image(envelope: Envelope, at: number, row: number): void {
 		const cursor = this.#cursor;
+		if (at === envelope.afterAt && envelope.documentLength >= 0) {
+			this.#inner.reset(this.#envelopes.document, 0, envelope.documentLength);
+			this.#document(row);
+			return;
+		}
 		cursor.pos = at;
 		if (cursor.peek() === 0x22) {
 			// MongoDB's documents are JSON inside a string.
 			cursor.string();
 			this.#openInner(cursor);
-			this.#documents.object(this.#root, row, RESERVED);
-			if (this.#inner.peek() !== -1)
-				throw new JsonSyntaxError("more than one value in a document");
+			this.#document(row);
 		} else if (envelope.fields !== undefined)
 			this.#typed.object(this.#root, row, envelope.fields, RESERVED);
 		else this.#plain.object(this.#root, row, RESERVED);
+	}
+
+	#document(row: number): void {
+		this.#documents.object(this.#root, row, RESERVED);
+		if (this.#inner.peek() !== -1)
+			throw new JsonSyntaxError("more than one value in a document");
 	}
 
 	/** Lets the inner cursor read the content of the string that `cursor` has just read. */

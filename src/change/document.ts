@@ -179,7 +179,7 @@ export class DocumentReader {
 			const value = extendedValue(cursor);
 			if (value === undefined) return false;
 			slot.builder ??= newBuilder(value.type, false);
-			return setTyped(slot.builder, row, value);
+			return setTyped(slot, row, value, cursor);
 		}
 		if (this.#path.length > MAX_DEPTH) return false;
 		if (slot.builder === undefined) {
@@ -229,15 +229,13 @@ export class DocumentReader {
 	#number(slot: Slot, row: number): boolean {
 		const cursor = this.#cursor;
 		const from = cursor.pos;
-		const { buffer } = cursor;
-		cursor.number();
-		const to = cursor.pos;
-		const integer = smallInteger(buffer, from, to);
+		const integer = cursor.smallInteger();
 		if (integer !== undefined) {
 			slot.builder ??= newBuilder("long", false);
 			return setInteger(slot, row, integer);
 		}
-		const text = cursor.slice(from, to);
+		cursor.number();
+		const text = cursor.slice(from, cursor.pos);
 		if (!isJsonNumber(text))
 			throw new JsonSyntaxError(`${text.slice(0, 40)} is no number`);
 		if (/^-?\d+$/.test(text) && text !== "-0") {
@@ -258,32 +256,19 @@ function opensExtended(cursor: JsonCursor): boolean {
 	return buffer[pos] === 0x22 && buffer[pos + 1] === 0x24;
 }
 
-/** An integer of at most 15 digits; `undefined` for any other text. */
-function smallInteger(
-	buffer: Uint8Array,
-	from: number,
-	to: number,
-): number | undefined {
-	const negative = buffer[from] === 0x2d;
-	const start = negative ? from + 1 : from;
-	const digits = to - start;
-	if (digits < 1 || digits > 15) return undefined;
-	// No leading zeros, and no negative zero, which an integer can't hold.
-	if (buffer[start] === 0x30 && (digits > 1 || negative)) return undefined;
-	let value = 0;
-	for (let i = start; i < to; i++) {
-		const digit = (buffer[i] as number) - 0x30;
-		if (digit < 0 || digit > 9) return undefined;
-		value = value * 10 + digit;
-	}
-	return negative ? -value : value;
-}
-
-function setTyped(builder: Builder, row: number, value: TypedValue): boolean {
+function setTyped(
+	slot: Slot,
+	row: number,
+	value: TypedValue,
+	cursor: JsonCursor,
+): boolean {
+	const builder = slot.builder as Builder;
 	switch (value.type) {
 		case "string":
 			if (builder.kind !== "bytes" || builder.type !== "string") return false;
-			builder.setText(row, value.value);
+			if ("start" in value)
+				builder.setRange(row, cursor.buffer, value.start, value.stop);
+			else builder.setText(row, value.value);
 			return true;
 		case "binary":
 			if (builder.kind !== "bytes" || builder.type !== "binary") return false;
@@ -291,10 +276,15 @@ function setTyped(builder: Builder, row: number, value: TypedValue): boolean {
 			return true;
 		case "timestamp":
 			if (builder.kind !== "i64" || builder.type !== "timestamp") return false;
-			builder.setBigInt(row, value.value);
+			if (typeof value.value === "bigint") builder.setBigInt(row, value.value);
+			else if (Number.isSafeInteger(value.value * 1000))
+				builder.set(row, value.value * 1000);
+			else builder.setBigInt(row, BigInt(value.value) * 1000n);
 			return true;
 		case "long":
-			return setBigInteger(builder, row, value.value);
+			return typeof value.value === "bigint"
+				? setBigInteger(builder, row, value.value)
+				: setInteger(slot, row, value.value);
 		case "double":
 			if (builder.kind !== "f64" || builder.type !== "double") return false;
 			builder.set(row, value.value);

@@ -25,6 +25,8 @@ export interface Envelope {
 	op: string;
 	beforeAt: number;
 	afterAt: number;
+	/** Length of the document in `EnvelopeReader.document`, when "after" is a string; or -1. */
+	documentLength: number;
 	/** When the source made the change: microseconds since the epoch, or -1. */
 	sourceMicros: number;
 	/** When Debezium handled it: milliseconds since the epoch, or -1. */
@@ -45,10 +47,13 @@ interface KnownSchema {
 export class EnvelopeReader {
 	readonly #cursor: JsonCursor;
 	#known: KnownSchema[] = [];
+	/** MongoDB's document after the change: the content of the string "after". */
+	document = new Uint8Array(16 * 1024);
 	readonly envelope: Envelope = {
 		op: "",
 		beforeAt: -1,
 		afterAt: -1,
+		documentLength: -1,
 		sourceMicros: -1,
 		handledMs: -1,
 		status: false,
@@ -64,7 +69,7 @@ export class EnvelopeReader {
 	read(): Envelope {
 		const found = this.envelope;
 		found.op = "";
-		found.beforeAt = found.afterAt = -1;
+		found.beforeAt = found.afterAt = found.documentLength = -1;
 		found.sourceMicros = found.handledMs = -1;
 		found.status = found.ddl = false;
 		found.fields = undefined;
@@ -89,7 +94,13 @@ export class EnvelopeReader {
 			// The first letter decides which names are worth comparing.
 			if (first === 0x61 && cursor.isString(AFTER)) {
 				cursor.expect(0x3a);
-				found.afterAt = this.#place();
+				if (cursor.peek() === STRING) {
+					found.afterAt = cursor.pos;
+					const room = cursor.end - cursor.pos;
+					if (this.document.length < room)
+						this.document = new Uint8Array(room * 2);
+					found.documentLength = cursor.unescapedString(this.document);
+				} else found.afterAt = this.#place();
 				handled = true;
 			} else if (first === 0x62 && cursor.isString(BEFORE)) {
 				cursor.expect(0x3a);

@@ -3,6 +3,11 @@ import { type JsonCursor, JsonSyntaxError } from "./json.ts";
 /** A value that its Extended JSON form gives a type. */
 export type TypedValue =
 	| { readonly type: "string"; readonly value: string }
+	/** Bytes of the cursor's buffer, as they are. */
+	| { readonly type: "string"; readonly start: number; readonly stop: number }
+	/** In units of `scale` microseconds; an integer of at most 15 digits. */
+	| { readonly type: "timestamp"; readonly value: number; readonly scale: 1000 }
+	| { readonly type: "long"; readonly value: number }
 	| { readonly type: "binary"; readonly value: Uint8Array }
 	| { readonly type: "timestamp"; readonly value: bigint }
 	| { readonly type: "long"; readonly value: bigint }
@@ -15,6 +20,9 @@ export type TypedValue =
  */
 export function extendedValue(cursor: JsonCursor): TypedValue | undefined {
 	const from = cursor.pos;
+	const common = commonValue(cursor);
+	if (common !== undefined) return common;
+	cursor.pos = from;
 	cursor.skip();
 	const text = cursor.slice(from, cursor.pos);
 	let object: Record<string, unknown>;
@@ -80,6 +88,54 @@ export function extendedValue(cursor: JsonCursor): TypedValue | undefined {
 		default:
 			return undefined;
 	}
+}
+
+const OID = Buffer.from("$oid");
+const DATE = Buffer.from("$date");
+const NUMBER_LONG = Buffer.from("$numberLong");
+const NUMBER_DECIMAL = Buffer.from("$numberDecimal");
+
+/** The values that nearly every document has, read without a parse of their own. */
+function commonValue(cursor: JsonCursor): TypedValue | undefined {
+	cursor.expect(0x7b);
+	cursor.string();
+	const oid = cursor.isString(OID);
+	const long = !oid && cursor.isString(NUMBER_LONG);
+	const decimal = !oid && !long && cursor.isString(NUMBER_DECIMAL);
+	const date = !oid && !long && !decimal && cursor.isString(DATE);
+	if (!oid && !long && !decimal && !date) return undefined;
+	cursor.expect(0x3a);
+	if (date) {
+		const ms = cursor.smallInteger();
+		if (ms === undefined || !cursor.accept(0x7d)) return undefined;
+		return { type: "timestamp", value: ms, scale: 1000 };
+	}
+	if (cursor.peek() !== 0x22) return undefined;
+	cursor.string();
+	if (cursor.escaped) return undefined;
+	const { start, stop } = cursor;
+	if (!cursor.accept(0x7d)) return undefined;
+	if (oid) {
+		if (stop - start !== 24 || !isLowerHex(cursor.buffer, start, stop))
+			return undefined;
+		return { type: "string", start, stop };
+	}
+	if (decimal) return { type: "string", start, stop };
+	const at = cursor.pos;
+	cursor.pos = start;
+	const value = cursor.smallInteger();
+	const whole = cursor.pos === stop;
+	cursor.pos = at;
+	return value === undefined || !whole ? undefined : { type: "long", value };
+}
+
+function isLowerHex(buffer: Uint8Array, from: number, to: number): boolean {
+	for (let i = from; i < to; i++) {
+		const byte = buffer[i] as number;
+		if (!((byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66)))
+			return false;
+	}
+	return true;
 }
 
 function dateMs(value: unknown): bigint | undefined {

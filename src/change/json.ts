@@ -105,6 +105,78 @@ export class JsonCursor {
 		}
 	}
 
+	/**
+	 * Reads an integer of at most 15 digits; `undefined`, with the cursor where it was, when the next
+	 * value is anything else.
+	 */
+	smallInteger(): number | undefined {
+		this.peek();
+		const { buffer, end } = this;
+		const negative = buffer[this.pos] === 0x2d;
+		const from = negative ? this.pos + 1 : this.pos;
+		let at = from;
+		let value = 0;
+		while (at < end) {
+			const digit = (buffer[at] as number) - 0x30;
+			if (digit < 0 || digit > 9) break;
+			value = value * 10 + digit;
+			at++;
+		}
+		const digits = at - from;
+		if (digits < 1 || digits > 15) return undefined;
+		// No leading zeros, and no negative zero, which an integer can't hold.
+		if (buffer[from] === 0x30 && (digits > 1 || negative)) return undefined;
+		const next = at < end ? (buffer[at] as number) : 0;
+		// A point or an exponent makes it something else.
+		if (next === 0x2e || next === 0x65 || next === 0x45) return undefined;
+		this.pos = at;
+		return negative ? -value : value;
+	}
+
+	/**
+	 * Reads a string and writes its unescaped content to `target`, which has room for all that is
+	 * left; returns the content's length. One pass, for documents inside a string.
+	 */
+	unescapedString(target: Uint8Array): number {
+		this.expect(QUOTE);
+		const { buffer, end } = this;
+		let s = this.pos;
+		let t = 0;
+		while (s < end) {
+			const byte = buffer[s] as number;
+			if (byte === QUOTE) {
+				this.pos = s + 1;
+				return t;
+			}
+			if (byte === BACKSLASH) {
+				const simple = SIMPLE[buffer[s + 1] as number] as number;
+				if (simple !== 0) {
+					target[t++] = simple;
+					s += 2;
+					continue;
+				}
+				// `\uXXXX`, with its other half if it has one.
+				let stop = Math.min(end, s + 6);
+				if (buffer[stop] === BACKSLASH && buffer[stop + 1] === 0x75)
+					stop = Math.min(end, stop + 6);
+				let done = unescapeJson(buffer, s, stop, target, t);
+				if (done < 0 && stop - s > 6) {
+					stop = s + 6;
+					done = unescapeJson(buffer, s, stop, target, t);
+				}
+				if (done < 0) throw new JsonSyntaxError(`a bad escape at byte ${s}`);
+				s = stop;
+				t = done;
+				continue;
+			}
+			if (byte < 0x20)
+				throw new JsonSyntaxError(`a control character at byte ${s}`);
+			target[t++] = byte;
+			s++;
+		}
+		throw new JsonSyntaxError("a string that does not end");
+	}
+
 	/** Passes over a number's text: `buffer[from, pos)`. */
 	number(): void {
 		const { buffer, end } = this;

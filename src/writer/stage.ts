@@ -70,15 +70,25 @@ function split(batch: Batch, columns: readonly string[]): Part[] {
 		const i = batch.schema.fields.findIndex((field) => field.name === name);
 		const type = batch.schema.fields[i]?.type;
 		const vector = batch.columns[i];
-		return (row: number): string | null =>
-			type === undefined || vector === undefined
-				? null
-				: serialisePartitionValue(valueAt(vector, type, row), type);
+		let day: number | undefined;
+		let text: string | null = null;
+		return (row: number): string | null => {
+			if (type === undefined || vector === undefined) return null;
+			// Most batches have one date, row after row.
+			if (vector.kind === "i32" && vector.validity === undefined) {
+				if (vector.values[row] === day) return text;
+				day = vector.values[row];
+			}
+			text = serialisePartitionValue(valueAt(vector, type, row), type);
+			return text;
+		};
 	});
 	const groups = new Map<string, { values: Part["values"]; rows: number[] }>();
+	const one = keys.length === 1 ? keys[0] : undefined;
 	for (let row = 0; row < batch.length; row++) {
-		const tuple = keys.map((key) => key(row));
-		const id = JSON.stringify(tuple);
+		const tuple = one === undefined ? keys.map((key) => key(row)) : [one(row)];
+		const id =
+			one === undefined ? JSON.stringify(tuple) : (tuple[0] ?? "\u0000");
 		let group = groups.get(id);
 		if (group === undefined) {
 			group = {
