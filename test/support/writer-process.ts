@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { openSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { stringify } from "yaml";
+import type { Lake } from "../../demo/lake.ts";
+import type { WriterReport } from "../../src/writer/status.ts";
+import { freePorts, type Stack } from "../../stack/components.ts";
+
+const TRIBUTARY = resolve(import.meta.dirname, "../../bin/tributary");
+
+export interface PipelineOptions {
+	readonly name: string;
+	readonly dir: string;
+	readonly stack: Stack<"kafka" | "s3">;
+	readonly sink: Readonly<Record<string, unknown>>;
+	readonly batch: Readonly<Record<string, unknown>>;
+}
+
+export interface WriterProcess {
+	readonly child: ChildProcess;
+	status(): Promise<WriterReport>;
+	/** Ends it and gives its exit status, `null` when the signal ended it. */
+	end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null>;
+}
+
+/** A pipeline over topics `<name>.shop.*`, whose tables go to `s3://lake/<name>`. */
+export class WriterUnderTest {
+	readonly lake: Lake;
+	readonly logFile: string;
+	readonly #config: string;
+	readonly #bootstrap: string;
+	readonly #running = new Set<WriterProcess>();
+
+	constructor({ name, dir, stack, sink, batch }: PipelineOptions) {
+		const { kafka, s3 } = stack;
+		this.#bootstrap = kafka.bootstrap;
+		this.#config = join(dir, `${name}.yaml`);
+		this.logFile = join(dir, `${name}.log`);
+		this.lake = {
+			location: `s3://lake/${name}`,
+			credentials: {
+				accessKeyId: s3.accessKeyId,
+				secretAccessKey: s3.secretAccessKey,
+				region: s3.region,
+				endpoint: s3.endpoint,
+			},
+		};
+		const pipeline = {
+			apiVersion: "tributary.dev/v1alpha1",
+			kind: "CdcPipeline",
+			metadata: { name, namespace: "default" },
+			spec: {
+				source: {
+					type: "mongodb",
+					connectionSecretRef: { name: "source", key: "uri" },
+					include: ["shop.orders"],
+				},
+				kafka: {
+					bootstrapServers: [kafka.bootstrap],
+					connectUrl: "http://127.0.0.1:1",
+					topicPrefix: name,
+				},
+				sink: {
+					location: this.lake.location,
+					storageSecretRef: { name: "lake" },
+					...sink,
+				},
+				writer: { batch },
+			},
+		};
+		writeFileSync(this.#config, stringify(pipeline));
+	}
+
+	async start(): Promise<WriterProcess> {
+		const [port = 0] = await freePorts(1);
+		const { credentials } = this.lake;
+		const log = openSync(this.logFile, "a");
+		const child = spawn(TRIBUTARY, ["writer", "--config", this.#config], {
+			env: {
+				...process.env,
+				KAFKA_BOOTSTRAP_SERVERS: this.#bootstrap,
+				METRICS_PORT: String(port),
+				TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS: "1000",
+				TRIBUTARY_SECRET_LAKE_AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+				TRIBUTARY_SECRET_LAKE_AWS_SECRET_ACCESS_KEY:
+					credentials.secretAccessKey,
+				TRIBUTARY_SECRET_LAKE_AWS_REGION: credentials.region,
+				TRIBUTARY_SECRET_LAKE_AWS_ENDPOINT_URL: credentials.endpoint,
+			},
+			stdio: ["ignore", log, log],
+		});
+		const exit = once(child, "exit");
+		const running: WriterProcess = {
+			child,
+			status: async () => {
+				const answer = await fetch(`http://127.0.0.1:${port}/status`);
+				return (await answer.json()) as WriterReport;
+			},
+			end: async (signal) => {
+				child.kill(signal);
+				const [code] = (await exit) as [number | null];
+				this.#running.delete(running);
+				return code;
+			},
+		};
+		this.#running.add(running);
+		return running;
+	}
+
+	/** For a test's clean-up. */
+	async killAll(): Promise<void> {
+		for (const running of [...this.#running]) await running.end("SIGKILL");
+	}
+
+	logTail(): string {
+		return readFileSync(this.logFile, "utf8").slice(-3000);
+	}
+}
