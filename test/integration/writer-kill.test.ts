@@ -29,7 +29,7 @@ beforeAll(async () => {
 	});
 	const kafka = new kafkajs.Kafka({
 		brokers: [stack.kafka.bootstrap],
-		logLevel: kafkajs.logLevel.ERROR,
+		logLevel: kafkajs.logLevel.NOTHING,
 	});
 	const admin = kafka.admin();
 	await admin.connect();
