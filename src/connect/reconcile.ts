@@ -120,7 +120,7 @@ export async function reconcileConnector(
 						terminal: true,
 						reason: "ConnectorRejected",
 						message: hide(
-							`Kafka Connect rejects the connector: ${validation.errors.map(({ field, message }) => `${field}: ${message}`).join("; ")}`,
+							`Kafka Connect rejects the connector: ${validation.errors.map(({ field, message }) => `${named(field, pipeline)}: ${message}`).join("; ")}`,
 						),
 					};
 				await client.put(name, action.config);
@@ -277,4 +277,12 @@ function safeDecode(text: string): string {
 	} catch {
 		return text;
 	}
+}
+
+/** A field with the value that a person gave it; values that Tributary set may be secrets. */
+function named(field: string, pipeline: CdcPipeline): string {
+	const value = pipeline.spec.source.config[field];
+	return value === undefined || /password|secret|connection/i.test(field)
+		? field
+		: `${field}=${value}`;
 }
