@@ -193,6 +193,11 @@ export class TableDecoder {
 		}
 	}
 
+	/** Nothing was decoded since the last `finish` that a table would have to know. */
+	get empty(): boolean {
+		return this.rows === 0 && !this.#truncated;
+	}
+
 	/** Hands over the rows since the last call; `nowMs` is their ingestion time. */
 	finish(nowMs: number): ChangeBatch {
 		const length = this.rows;

@@ -125,7 +125,7 @@ export class TableWriter {
 					: await refreshSnapshot(this.#engine, this.#snapshot);
 			if (this.#snapshot !== undefined) {
 				this.#checkSource(this.#snapshot);
-				if (this.#decoder.rows === 0) this.#decoder = this.#newDecoder();
+				if (this.#decoder.empty) this.#decoder = this.#newDecoder();
 				const version = this.#snapshot.txns.get(
 					this.#appId(partition),
 				)?.version;
@@ -153,7 +153,7 @@ export class TableWriter {
 
 	/** Nothing is waiting for a commit. */
 	get idle(): boolean {
-		return this.#decoder.rows === 0 && this.#pending === undefined;
+		return this.#decoder.empty && this.#pending === undefined;
 	}
 
 	/**
@@ -162,7 +162,11 @@ export class TableWriter {
 	 */
 	async flush(): Promise<FlushOutcome> {
 		if (this.#pending === undefined) {
-			const changes = this.#decoder.rows > 0 ? this.#take() : undefined;
+			// A source that was emptied says nothing to a table that is not there.
+			const nothing =
+				this.#decoder.empty ||
+				(this.#decoder.rows === 0 && this.#snapshot === undefined);
+			const changes = nothing ? undefined : this.#take();
 			if (changes === undefined) {
 				this.#since = undefined;
 				return { kind: "nothing" };

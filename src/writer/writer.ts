@@ -320,20 +320,24 @@ class Writer {
 		const offsets = await this.#kafka?.admin.fetchTopicOffsets(topic);
 		const found = offsets?.find((one) => one.partition === partition);
 		const low = BigInt(found?.low ?? 0);
+		const high = BigInt(found?.high ?? 0);
 		const wanted = next ?? 0n;
 		if (wanted > 0n && wanted < low)
 			throw new TributaryError(
 				"KAFKA_POSITION_LOST",
 				`${topic}, partition ${partition}: the table needs offset ${wanted}, but Kafka keeps only those from ${low} on. Take a new snapshot of the table, or delete the table to build it anew`,
 			);
+		if (wanted > high)
+			throw new TributaryError(
+				"KAFKA_POSITION_LOST",
+				`${topic}, partition ${partition}: the table holds changes up to offset ${wanted - 1n}, but Kafka's next is ${high}: the topic was made anew, or lost records. Delete the table to build it anew`,
+			);
 		if (!current()) return;
 		const fresh = wanted === 0n && !this.#config.kafka.fromBeginning;
 		this.#consumer?.seek({
 			topic,
 			partition,
-			offset: fresh
-				? String(found?.high ?? low)
-				: String(wanted > low ? wanted : low),
+			offset: fresh ? String(high) : String(wanted > low ? wanted : low),
 		});
 		this.#placed.add(`${topic}/${partition}`);
 	}

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import kafkajs, { type Producer } from "kafkajs";
+import kafkajs, { type Admin, type Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { difference, tableRows } from "../../demo/lake.ts";
 import { openBelow } from "../../src/storage/open.ts";
@@ -19,6 +19,7 @@ const TOPIC = "kill.shop.orders";
 let dir: string;
 let stack: Stack<"kafka" | "s3">;
 let producer: Producer;
+let admin: Admin;
 
 beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "tributary-kill-"));
@@ -31,16 +32,16 @@ beforeAll(async () => {
 		brokers: [stack.kafka.bootstrap],
 		logLevel: kafkajs.logLevel.NOTHING,
 	});
-	const admin = kafka.admin();
+	admin = kafka.admin();
 	await admin.connect();
 	await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 2 }] });
-	await admin.disconnect();
 	producer = kafka.producer();
 	await producer.connect();
 });
 
 afterAll(async () => {
 	await producer?.disconnect();
+	await admin?.disconnect();
 	await stack?.stop();
 	await rm(dir, { recursive: true, force: true });
 });
@@ -147,6 +148,47 @@ test("SIGTERM commits the rows that wait for their batch, and ends with status 0
 		expect(
 			found.map((row) => `${row._kafka_partition}/${row._kafka_offset}`).sort(),
 		).toEqual([...collection.changes].sort());
+	} finally {
+		await writer.killAll();
+	}
+});
+
+test("a topic that was made anew is refused, not skipped up to the old position", async () => {
+	const topic = "anew.shop.orders";
+	const collection = new ChangingCollection({
+		random: seeded(SEED),
+		keys: 100,
+		partitions: 1,
+	});
+	const writer = new WriterUnderTest({
+		name: "anew",
+		dir,
+		stack,
+		sink: { writeMode: "append" },
+		batch: { maxDelay: "300ms" },
+	});
+	const records = Array.from({ length: 100 }, () => collection.change()).flat();
+	try {
+		await producer.send({ topic, messages: records });
+		const first = await writer.start();
+		await vi.waitFor(
+			async () =>
+				expect((await tableRows(writer.lake, "orders"))?.rows).toHaveLength(
+					100,
+				),
+			{ timeout: 30_000, interval: 200 },
+		);
+		expect(await first.end("SIGTERM")).toBe(0);
+		await admin.deleteTopics({ topics: [topic] });
+		await vi.waitFor(
+			async () => expect(await admin.listTopics()).not.toContain(topic),
+			{ timeout: 10_000 },
+		);
+		await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
+		await producer.send({ topic, messages: records.slice(0, 10) });
+		const second = await writer.start();
+		expect(await second.exited).toBe(1);
+		expect(writer.logTail()).toContain("the topic was made anew");
 	} finally {
 		await writer.killAll();
 	}

@@ -19,8 +19,10 @@ export interface PipelineOptions {
 
 export interface WriterProcess {
 	readonly child: ChildProcess;
+	/** Its exit status, `null` when a signal ended it. */
+	readonly exited: Promise<number | null>;
 	status(): Promise<WriterReport>;
-	/** Ends it and gives its exit status, `null` when the signal ended it. */
+	/** Ends it and gives its exit status. */
 	end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null>;
 }
 
@@ -90,16 +92,17 @@ export class WriterUnderTest {
 			},
 			stdio: ["ignore", log, log],
 		});
-		const exit = once(child, "exit");
+		const exited = once(child, "exit").then(([code]) => code as number | null);
 		const running: WriterProcess = {
 			child,
+			exited,
 			status: async () => {
 				const answer = await fetch(`http://127.0.0.1:${port}/status`);
 				return (await answer.json()) as WriterReport;
 			},
 			end: async (signal) => {
 				child.kill(signal);
-				const [code] = (await exit) as [number | null];
+				const code = await exited;
 				this.#running.delete(running);
 				return code;
 			},
