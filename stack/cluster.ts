@@ -19,7 +19,8 @@ export interface Cluster extends Tools {
 	readonly hostAddress: string;
 	/** Where pods reach a server that this process itself opens on it. */
 	readonly outsideAddress: string;
-	readonly netnsPid: number;
+	/** `undefined` where the cluster is not in namespaces of this machine. */
+	readonly netnsPid: number | undefined;
 	readonly logDir: string;
 	/** Runs a command in the cluster's network, mount and pid namespaces; returns its output. */
 	exec(command: string, ...args: readonly string[]): Promise<string>;

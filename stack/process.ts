@@ -22,7 +22,7 @@ export interface Place {
 	/** The address to listen on. */
 	readonly host?: string;
 	/** Run inside this process's network namespace. */
-	readonly netnsPid?: number;
+	readonly netnsPid?: number | undefined;
 }
 
 export interface Command {
