@@ -11,6 +11,7 @@ import type { CdcPipelineStatus } from "../src/resource/cdc-pipeline-status.ts";
 import { type Cluster, startCluster } from "../stack/cluster.ts";
 import { JUDGES_PYTHON, type Stack, startStack } from "../stack/components.ts";
 import { buildImage, IMAGE } from "../stack/image.ts";
+import { startKindCluster } from "../stack/kind.ts";
 
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, "..");
@@ -28,7 +29,9 @@ beforeAll(async () => {
 	await chmod(dir, 0o755);
 	await run("npm", ["run", "--silent", "build"], { cwd: ROOT });
 	const archive = await buildImage({ dir });
-	cluster = await startCluster({ dir, images: [archive] });
+	const start =
+		process.env.TRIBUTARY_CLUSTER === "kind" ? startKindCluster : startCluster;
+	cluster = await start({ dir, images: [archive] });
 	stack = await startStack({
 		dir,
 		host: cluster.hostAddress,
