@@ -24,7 +24,7 @@ environment variables TRIBUTARY_SECRET_<NAME>_<KEY>. Without a file, everything 
 environment:
 
 ${Object.entries(ENVIRONMENT)
-	.map(([name, text]) => `  ${name.padEnd(24)} ${text}`)
+	.map(([name, text]) => `  ${name.padEnd(34)} ${text}`)
 	.join("\n")}
 `;
 
