@@ -55,6 +55,8 @@ export function statefulSet(
 					serviceAccountName: writerName(name),
 					automountServiceAccountToken: false,
 					enableServiceLinks: false,
+					// As pid 1 a writer that still starts would not hear SIGTERM, and hold a deletion up.
+					shareProcessNamespace: true,
 					// Time to commit what it holds.
 					terminationGracePeriodSeconds: 60,
 					securityContext: {
