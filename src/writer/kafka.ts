@@ -32,7 +32,8 @@ export async function connectKafka(
 			: { sasl: config.sasl as kafkajs.SASLOptions }),
 		connectionTimeout: 5000,
 		requestTimeout: 30_000,
-		retry: { initialRetryTime: 200, maxRetryTime: 10_000, retries: 10 },
+		// For connecting: those who call try again themselves, and tell about it sooner.
+		retry: { initialRetryTime: 200, maxRetryTime: 10_000, retries: 3 },
 		logLevel: kafkajs.logLevel.WARN,
 		logCreator: () => (entry) => {
 			const { message, ...rest } = entry.log;
