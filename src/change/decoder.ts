@@ -400,7 +400,11 @@ export class TableDecoder {
 
 	#undo(row: number): void {
 		this.#rescued.clear();
+		this.#documents.reset();
+		this.#plain.reset();
+		this.#typed.reset();
 		this.#root.truncate(row);
+		this.#root.forget();
 		this.#rescuedColumn.truncate(row);
 		for (const builder of Object.values(this.#metadata)) builder.truncate(row);
 	}

@@ -77,6 +77,11 @@ export class DocumentReader {
 		cursor.expect(0x7d);
 	}
 
+	/** Forgets where a row was left that could not be read to its end. */
+	reset(): void {
+		this.#path.length = 0;
+	}
+
 	/** Reads one value into a slot of its own, under the slot's name. */
 	field(slot: Slot, row: number): void {
 		this.#field(slot, row);

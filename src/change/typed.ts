@@ -31,6 +31,11 @@ export class TypedReader {
 		this.#newFields = options.newFields;
 	}
 
+	/** Forgets where a row was left that could not be read to its end. */
+	reset(): void {
+		this.#path.length = 0;
+	}
+
 	/**
 	 * Reads an object of these fields, which JsonConverter writes in the schema's order.
 	 * @throws JsonSyntaxError

@@ -351,6 +351,11 @@ export class StructBuilder extends Slots {
 		super.truncate(length);
 	}
 
+	/** Unlearns types that no value stands for: those of a row that was taken back. */
+	forget(): void {
+		for (const slot of this.slots) forget(slot);
+	}
+
 	protected resize(): void {
 		// Children grow by themselves.
 	}
@@ -456,6 +461,14 @@ export function newBuilder(type: DataType, settled: boolean): Builder {
 				: new I64Builder(type);
 		}
 	}
+}
+
+function forget(slot: Slot): void {
+	const { builder } = slot;
+	if (builder === undefined) return;
+	if (!slot.settled && builder.present === 0) slot.builder = undefined;
+	else if (builder.kind === "struct") builder.forget();
+	else if (builder.kind === "list") forget(builder.element);
 }
 
 /** The type that a builder's content has; `undefined` while nothing below it has one. */
