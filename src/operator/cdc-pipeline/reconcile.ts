@@ -19,10 +19,10 @@ import { invalidStatus, pipelineStatus } from "./status.ts";
 import { writerFigures } from "./writer-report.ts";
 
 /** How often a pipeline is looked at although nothing was heard of it. */
-const WORKING_MS = 15_000;
+const WORKING_MS = 10_000;
 const WAITING_MS = 5_000;
 /** Figures alone are not written more often than this. */
-const FIGURES_MS = 10_000;
+const FIGURES_MS = 8_000;
 const CONFLICT_MS = 500;
 
 /** Brings a `CdcPipeline` nearer to what it says: observe, decide, act, then tell. */
