@@ -156,7 +156,9 @@ const sink = z
 			.array(z.string().min(1).max(255))
 			.max(4)
 			.default([])
-			.describe("Columns that compaction clusters rows by."),
+			.describe(
+				"Columns that compaction clusters rows by. Not in effect yet: there is no compaction.",
+			),
 		schema: z
 			.strictObject({
 				onNewColumn: z
@@ -166,7 +168,9 @@ const sink = z
 				onWiden: z
 					.enum(["widen", "rescue"])
 					.default("widen")
-					.describe("A value that a wider type of its column would hold."),
+					.describe(
+						"A value that a wider type of its column would hold. Not in effect yet: it is rescued.",
+					),
 				onConflict: z
 					.enum(["rescue"])
 					.default("rescue")
@@ -243,7 +247,7 @@ const maintenance = z
 			})
 			.optional(),
 	})
-	.describe("Compaction and clean-up of the tables.");
+	.describe("Compaction and clean-up of the tables. Not in effect yet.");
 
 export const cdcPipelineSpec = z
 	.strictObject({
