@@ -37,3 +37,8 @@ export function messageOf(error: unknown): string {
 		? error.message || error.name
 		: String(error) || "unknown error";
 }
+
+/** A URL as it may be shown: what stands before an `@` in its authority is left out. */
+export function withoutUserInfo(url: string): string {
+	return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, "$1");
+}

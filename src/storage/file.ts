@@ -1,14 +1,16 @@
-import { constants } from "node:fs";
+import { randomUUID } from "node:crypto";
 import {
 	link,
 	mkdir,
 	open,
 	readdir,
 	rename,
+	rm,
 	stat,
 	unlink,
 } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
+import { messageOf } from "../errors.ts";
 import { NotFoundError, StorageError } from "./errors.ts";
 import type {
 	ByteRange,
@@ -17,6 +19,8 @@ import type {
 	PutOutcome,
 } from "./store.ts";
 
+const TEMPORARY = ".tmp-";
+
 /**
  * A folder as an object store. A body is written to a hidden temporary file, synced, and then gets
  * its name by `rename` (put) or by `link` (putIfAbsent), which fails when the name is taken: the
@@ -24,10 +28,11 @@ import type {
  */
 export function openFileStore(folder: string): ObjectStore {
 	const root = resolve(folder);
+	const inside = root.endsWith(sep) ? root : root + sep;
 
 	function locate(path: string): string {
 		const full = resolve(root, path);
-		if (full !== root && !full.startsWith(root + sep))
+		if (full !== root && !full.startsWith(inside))
 			throw new StorageError(
 				"STORAGE_PATH_ESCAPES",
 				`path ${path} leaves the folder ${root}`,
@@ -35,25 +40,30 @@ export function openFileStore(folder: string): ObjectStore {
 		return full;
 	}
 
-	async function stage(path: string, body: Uint8Array): Promise<string> {
+	/** Writes the body beside its place, and lets `name` give it its name. */
+	async function stage(
+		path: string,
+		body: Uint8Array,
+		name: (temporary: string, full: string) => Promise<void>,
+	): Promise<void> {
 		const full = locate(path);
-		await mkdir(dirname(full), { recursive: true });
-		const temporary = join(
-			dirname(full),
-			`.tmp-${process.pid}-${Date.now()}-${Math.random().toString(36).slice(2)}`,
-		);
-		const file = await open(
-			temporary,
-			constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
-			0o644,
-		);
+		const folder = dirname(full);
+		await mkdir(folder, { recursive: true });
+		const temporary = join(folder, `${TEMPORARY}${randomUUID()}`);
 		try {
-			await file.writeFile(body);
-			await file.sync();
+			const file = await open(temporary, "wx", 0o644);
+			try {
+				await file.writeFile(body);
+				await file.sync();
+			} finally {
+				await file.close();
+			}
+			await name(temporary, full);
 		} finally {
-			await file.close();
+			// A leftover is hidden from listings; it must not turn a success into a failure.
+			await rm(temporary, { force: true }).catch(() => undefined);
 		}
-		return temporary;
+		await syncFolder(folder);
 	}
 
 	return {
@@ -86,35 +96,31 @@ export function openFileStore(folder: string): ObjectStore {
 
 		put: async (path, body) => {
 			try {
-				await rename(await stage(path, body), locate(path));
+				await stage(path, body, rename);
 			} catch (error) {
 				throw typed(error, root, path);
 			}
 		},
 
 		putIfAbsent: async (path, body): Promise<PutOutcome> => {
-			let temporary: string | undefined;
+			let linked = false;
 			try {
-				temporary = await stage(path, body);
-				await link(temporary, locate(path));
+				await stage(path, body, async (temporary, full) => {
+					await link(temporary, full);
+					linked = true;
+				});
 				return { kind: "created" };
 			} catch (error) {
+				if (linked) return { kind: "unknown", cause: typed(error, root, path) };
+				// On NFS a repeated request may find its own link: the caller compares what is there.
 				if (hasCode(error, "EEXIST")) return { kind: "exists" };
 				throw typed(error, root, path);
-			} finally {
-				if (temporary !== undefined) await unlink(temporary);
 			}
 		},
 
 		async *list(prefix, options) {
-			const found = await walk(root, prefix);
-			found.sort((a, b) => compareUtf8(a.path, b.path));
-			for (const meta of found)
-				if (
-					options?.startAfter === undefined ||
-					compareUtf8(meta.path, options.startAfter) > 0
-				)
-					yield meta;
+			const found = await walk(root, prefix, options?.startAfter);
+			yield* found.sort((a, b) => compareUtf8(a.path, b.path));
 		},
 
 		delete: async (paths) => {
@@ -152,7 +158,11 @@ async function read(
 }
 
 /** Every file whose path starts with `prefix`; only the folder of the prefix is walked. */
-async function walk(root: string, prefix: string): Promise<ObjectMeta[]> {
+async function walk(
+	root: string,
+	prefix: string,
+	startAfter: string | undefined,
+): Promise<ObjectMeta[]> {
 	const start = prefix.slice(0, prefix.lastIndexOf("/") + 1);
 	const found: ObjectMeta[] = [];
 	const pending = [start];
@@ -170,12 +180,15 @@ async function walk(root: string, prefix: string): Promise<ObjectMeta[]> {
 		}
 		for (const entry of entries) {
 			const path = `${folder}${entry.name}`;
-			if (entry.name.startsWith(".tmp-")) continue;
+			if (entry.name.startsWith(TEMPORARY)) continue;
 			if (entry.isDirectory()) {
 				const inside = `${path}/`;
 				if (inside.startsWith(prefix) || prefix.startsWith(inside))
 					pending.push(inside);
-			} else if (path.startsWith(prefix)) {
+			} else if (
+				path.startsWith(prefix) &&
+				(startAfter === undefined || compareUtf8(path, startAfter) > 0)
+			) {
 				try {
 					const { size, mtimeMs } = await stat(join(root, path));
 					found.push({ path, size, modified: Math.floor(mtimeMs) });
@@ -210,12 +223,47 @@ function typed(error: unknown, root: string, path: string): Error {
 		return error;
 	if (isMissing(error))
 		return new NotFoundError(`file://${root}`, path, { cause: error });
-	const reason = error instanceof Error ? error.message : String(error);
+	const options = { cause: error };
+	if (
+		NO_LINKS.some((code) => hasCode(error, code)) ||
+		// link(2): "The filesystem … does not support the creation of hard links."
+		(hasCode(error, "EPERM") &&
+			(error as { syscall?: string }).syscall === "link")
+	)
+		return new StorageError(
+			"STORAGE_NO_HARD_LINKS",
+			`file://${root}: ${path}: the file system has no hard links, which commits need (${messageOf(error)}): use another folder, or S3`,
+			options,
+		);
+	if (["EACCES", "EPERM", "EROFS"].some((code) => hasCode(error, code)))
+		return new StorageError(
+			"STORAGE_ACCESS_DENIED",
+			`file://${root}: ${path}: ${messageOf(error)}: let this process's user write to the folder`,
+			options,
+		);
 	return new StorageError(
-		hasCode(error, "EACCES") || hasCode(error, "EROFS")
-			? "STORAGE_ACCESS_DENIED"
-			: "STORAGE_FAILED",
-		`file://${root}: ${path}: ${reason}`,
-		{ cause: error, retryable: hasCode(error, "EMFILE") },
+		"STORAGE_FAILED",
+		`file://${root}: ${path}: ${messageOf(error)}`,
+		{
+			...options,
+			retryable: PASSING.some((code) => hasCode(error, code)),
+		},
 	);
+}
+
+const NO_LINKS = ["ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
+/** What may be over when the call is made again. */
+const PASSING = ["EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EIO", "ESTALE"];
+
+/** A name is durable once its folder is; systems that can't sync a folder order names themselves. */
+async function syncFolder(folder: string): Promise<void> {
+	const handle = await open(folder, "r");
+	try {
+		await handle.sync();
+	} catch (error) {
+		if (!["EINVAL", "EISDIR", "EBADF"].some((code) => hasCode(error, code)))
+			throw error;
+	} finally {
+		await handle.close();
+	}
 }

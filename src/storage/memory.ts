@@ -35,6 +35,9 @@ export interface StoredObject {
 	readonly order: number;
 }
 
+/** Orders all bodies ever stored, so that listings can miss the newest. */
+let stored = 0;
+
 /** An object store in memory, for simulations: same interface, injected faults. */
 export function openMemoryStore(
 	options: MemoryStoreOptions = {},
@@ -60,7 +63,7 @@ export function openMemoryStore(
 		objects.set(path, {
 			body: body.slice(),
 			modified: now(),
-			order: objects.size,
+			order: ++stored,
 		});
 	}
 
@@ -94,14 +97,14 @@ export function openMemoryStore(
 		},
 		async *list(prefix, request) {
 			const found = await effect("list", prefix, (fault) => {
-				const newest = [...objects.values()]
+				const hidden = [...objects.values()]
 					.map((object) => object.order)
 					.sort((a, b) => b - a)[(fault?.hide ?? 0) - 1];
 				return [...objects]
 					.filter(
 						([path, object]) =>
 							path.startsWith(prefix) &&
-							(newest === undefined || object.order < newest) &&
+							(hidden === undefined || object.order < hidden) &&
 							(request?.startAfter === undefined ||
 								compareUtf8(path, request.startAfter) > 0),
 					)

@@ -1,6 +1,6 @@
 import { isAbsolute } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ConfigError } from "../errors.ts";
+import { ConfigError, withoutUserInfo } from "../errors.ts";
 import { openFileStore } from "./file.ts";
 import { openS3Store, type StorageCredentials } from "./s3.ts";
 import type { ObjectStore } from "./store.ts";
@@ -9,12 +9,16 @@ export type { StorageCredentials } from "./s3.ts";
 
 /**
  * The store at a location: `s3://bucket/prefix`, `file:///folder`, or a local path.
- * @throws ConfigError when the location is none of these
+ * @throws ConfigError when the location is none of these, or holds a user or password
  */
 export function openStore(
 	location: string,
 	credentials: StorageCredentials = {},
 ): ObjectStore {
+	if (withoutUserInfo(location) !== location)
+		throw new ConfigError(
+			`location ${withoutUserInfo(location)} must hold no user or password: put them in the storage secret as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`,
+		);
 	const s3 = /^s3a?:\/\/([^/]+)(?:\/(.*))?$/.exec(location);
 	if (s3 !== null)
 		return openS3Store({

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
 	AbortMultipartUploadCommand,
 	CompleteMultipartUploadCommand,
@@ -10,9 +11,15 @@ import {
 	S3Client,
 	UploadPartCommand,
 } from "@aws-sdk/client-s3";
-import { messageOf } from "../errors.ts";
-import { NotFoundError, StorageError } from "./errors.ts";
-import type { ObjectStore, PutOutcome } from "./store.ts";
+import { withoutUserInfo } from "../errors.ts";
+import { StorageError } from "./errors.ts";
+import {
+	conditionalPutFailure,
+	nameOf,
+	statusOf,
+	storageError,
+} from "./s3-errors.ts";
+import type { ByteRange, ObjectStore, PutOutcome } from "./store.ts";
 
 export interface StorageCredentials {
 	readonly accessKeyId?: string;
@@ -32,6 +39,8 @@ export interface S3Location {
 
 const PART_BYTES = 16 * 2 ** 20;
 const MAX_ATTEMPTS = 4;
+/** Until the answer to a request begins, its upload included. */
+const REQUEST_TIMEOUT_MS = 60_000;
 
 /** One client per endpoint and identity, so that tables share connections. */
 const clients = new Map<string, S3Client>();
@@ -46,9 +55,9 @@ export function openS3Store(location: S3Location): ObjectStore {
 	const once = client(credentials, 1);
 	const base = location.prefix === "" ? "" : `${location.prefix}/`;
 	const url = `s3://${bucket}/${location.prefix}`.replace(/\/$/, "");
-	const where = credentials.endpoint ?? "AWS";
+	const endpoint = withoutUserInfo(credentials.endpoint ?? "AWS");
 	const fail = (error: unknown, path: string): Error =>
-		typed(error, { url, bucket, path, where });
+		storageError(error, { url, bucket, path, endpoint });
 
 	return {
 		url,
@@ -58,21 +67,9 @@ export function openS3Store(location: S3Location): ObjectStore {
 			if (range !== undefined && range.end <= range.start)
 				return new Uint8Array(0);
 			try {
-				const response = await retrying.send(
-					new GetObjectCommand({
-						Bucket: bucket,
-						Key: base + path,
-						...(range === undefined
-							? {}
-							: { Range: `bytes=${range.start}-${range.end - 1}` }),
-					}),
-					options?.signal === undefined ? {} : { abortSignal: options.signal },
-				);
-				return (
-					(await response.Body?.transformToByteArray()) ?? new Uint8Array(0)
-				);
+				return await download(base + path, range, options?.signal);
 			} catch (error) {
-				if (status(error) === 416) return new Uint8Array(0);
+				if (statusOf(error) === 416) return new Uint8Array(0);
 				throw fail(error, path);
 			}
 		},
@@ -89,7 +86,7 @@ export function openS3Store(location: S3Location): ObjectStore {
 					...(found.ETag === undefined ? {} : { etag: found.ETag }),
 				};
 			} catch (error) {
-				if (status(error) === 404 && name(error) !== "NoSuchBucket")
+				if (statusOf(error) === 404 && nameOf(error) !== "NoSuchBucket")
 					return undefined;
 				throw fail(error, path);
 			}
@@ -123,12 +120,15 @@ export function openS3Store(location: S3Location): ObjectStore {
 				);
 				return { kind: "created" };
 			} catch (error) {
-				const code = status(error);
-				if (code === 412) return { kind: "exists" };
-				// 409: another conditional request was under way; 5xx and no status: it may have been done.
-				if (code === undefined || code === 409 || code >= 500)
-					return { kind: "unknown", cause: fail(error, path) };
-				throw fail(error, path);
+				const failure = conditionalPutFailure(error);
+				switch (failure) {
+					case "exists":
+						return { kind: "exists" };
+					case "unknown":
+						return { kind: "unknown", cause: fail(error, path) };
+					case "refused":
+						throw fail(error, path);
+				}
 			}
 		},
 
@@ -165,15 +165,55 @@ export function openS3Store(location: S3Location): ObjectStore {
 							},
 						}),
 					);
-					const first = response.Errors?.[0];
+					const failed = (response.Errors ?? []).filter(
+						({ Code }) => Code !== "NoSuchKey",
+					);
+					const [first] = failed;
 					if (first !== undefined)
-						throw new Error(`${first.Key}: ${first.Code} ${first.Message}`);
+						throw new StorageError(
+							first.Code === "AccessDenied"
+								? "STORAGE_ACCESS_DENIED"
+								: "STORAGE_FAILED",
+							`${url}: ${failed.length} of ${some.length} objects were not deleted, the first being ${first.Key}: ${first.Code} ${first.Message}`,
+							{ retryable: first.Code !== "AccessDenied" },
+						);
 				} catch (error) {
 					throw fail(error, some[0] ?? "");
 				}
 			}
 		},
 	};
+
+	/** The SDK retries until an answer begins; a body that breaks off is asked for again here. */
+	async function download(
+		key: string,
+		range: ByteRange | undefined,
+		signal: AbortSignal | undefined,
+	): Promise<Uint8Array> {
+		for (let attempt = 1; ; attempt++) {
+			const response = await retrying.send(
+				new GetObjectCommand({
+					Bucket: bucket,
+					Key: key,
+					...(range === undefined
+						? {}
+						: { Range: `bytes=${range.start}-${range.end - 1}` }),
+				}),
+				signal === undefined ? {} : { abortSignal: signal },
+			);
+			try {
+				const body =
+					(await response.Body?.transformToByteArray()) ?? new Uint8Array(0);
+				// Gateways may answer with the whole object.
+				return range !== undefined && response.ContentRange === undefined
+					? body.subarray(range.start, range.end)
+					: body;
+			} catch (error) {
+				if (attempt === MAX_ATTEMPTS || signal?.aborted === true) throw error;
+				await sleep(Math.random() * 100 * 2 ** attempt);
+			}
+		}
+	}
 
 	function listPage(
 		prefix: string,
@@ -238,7 +278,9 @@ function client(
 			responseChecksumValidation: "WHEN_REQUIRED",
 			requestHandler: {
 				connectionTimeout: 5000,
-				requestTimeout: 60_000,
+				requestTimeout: REQUEST_TIMEOUT_MS,
+				throwOnRequestTimeout: true,
+				socketTimeout: REQUEST_TIMEOUT_MS,
 				httpsAgent: { maxSockets: 64 },
 				httpAgent: { maxSockets: 64 },
 			},
@@ -260,62 +302,4 @@ function client(
 		clients.set(key, found);
 	}
 	return found;
-}
-
-function status(error: unknown): number | undefined {
-	const metadata = (error as { $metadata?: { httpStatusCode?: number } })
-		.$metadata;
-	return metadata?.httpStatusCode;
-}
-
-function name(error: unknown): string {
-	return error instanceof Error ? error.name : "";
-}
-
-function typed(
-	error: unknown,
-	at: { url: string; bucket: string; path: string; where: string },
-): Error {
-	const code = status(error);
-	const options = { cause: error };
-	switch (name(error)) {
-		case "NoSuchBucket":
-			return new StorageError(
-				"STORAGE_BUCKET_MISSING",
-				`bucket ${at.bucket} does not exist at ${at.where}: create it, or correct sink.location`,
-				options,
-			);
-		case "NoSuchKey":
-		case "NotFound":
-			return new NotFoundError(at.url, at.path, options);
-		case "InvalidAccessKeyId":
-		case "SignatureDoesNotMatch":
-		case "AccessDenied":
-		case "Forbidden":
-		case "ExpiredToken":
-		case "InvalidToken":
-		case "CredentialsProviderError":
-			return denied();
-	}
-	if (code === 401 || code === 403) return denied();
-	if (code === 404) return new NotFoundError(at.url, at.path, options);
-	if (code === undefined)
-		return new StorageError(
-			"STORAGE_UNREACHABLE",
-			`${at.url}: no answer from ${at.where} (${messageOf(error)}): check AWS_ENDPOINT_URL and the network`,
-			{ ...options, retryable: true },
-		);
-	return new StorageError(
-		"STORAGE_FAILED",
-		`${at.url}: ${at.path}: ${at.where} answered ${code} ${name(error)}: ${messageOf(error)}`,
-		{ ...options, retryable: code >= 500 || code === 429 || code === 409 },
-	);
-
-	function denied(): StorageError {
-		return new StorageError(
-			"STORAGE_ACCESS_DENIED",
-			`${at.where} denied access to ${at.url} (${name(error)}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of the storage secret, and the rights on bucket ${at.bucket}`,
-			options,
-		);
-	}
 }
