@@ -21,6 +21,7 @@ import {
 	memoryOf,
 	startStack,
 } from "../stack/components.ts";
+import { mongoEnvelope } from "./envelope.ts";
 
 /**
  * Kafka to Delta on S3: a topic full of MongoDB envelopes of about 1 KB, consumed by a writer process
@@ -92,18 +93,6 @@ function print(
 	console.log(JSON.stringify(row));
 }
 
-/** One envelope as Debezium's MongoDB connector writes it, with 20 fields, a document and an array. */
-function envelope(i: number): { key: string; value: string } {
-	const id = i.toString(16).padStart(24, "6");
-	const random = (i * 2_654_435_761) % 4_294_967_296;
-	const after = `{"_id": {"$oid": "${id}"},"customer": "customer ${random % 50_000}","email": "user${random}@example.org","status": "${["new", "paid", "sent", "done"][i % 4]}","quantity": ${1 + (i % 9)},"price": ${(random % 100_000) / 100 + 0.005},"total": {"$numberLong": "${9_000_000_000 + random}"},"paid": ${i % 3 === 0},"created": {"$date": ${1_767_225_600_000 + i * 13}},"updated": {"$date": ${1_767_225_700_000 + i * 17}},"country": "${["NO", "PL", "BR", "JP", "DE"][i % 5]}","note": "order ${i} of a customer who likes short notes","amount": {"$numberDecimal": "${(random % 1_000_000) / 100}"},"channel": "web","version": ${i % 12},"score": ${random / 4_294_967_296},"address": {"city": "City ${random % 300}","street": "Main street ${random % 999}","zip": ${10_000 + (random % 80_000)}},"tags": ["a${i % 7}","b${i % 11}","regular"],"session": "${(random * 7919).toString(36).padStart(12, "0")}","agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko"}`;
-	const at = 1_795_225_211_000 + i;
-	return {
-		key: JSON.stringify({ id: `{"$oid": "${id}"}` }),
-		value: `{"before":null,"after":${JSON.stringify(after)},"updateDescription":null,"source":{"version":"3.6.1.Final","connector":"mongodb","name":"bench","ts_ms":${at},"snapshot":"false","db":"shop","sequence":null,"ts_us":${at}000,"ts_ns":${at}000000,"collection":"orders","ord":1,"lsid":null,"txnNumber":null,"wallTime":${at}},"op":"c","ts_ms":${at},"transaction":null}`,
-	};
-}
-
 async function produce(): Promise<number> {
 	const kafka = new kafkajs.Kafka({
 		brokers: [stack.kafka.bootstrap],
@@ -122,7 +111,7 @@ async function produce(): Promise<number> {
 		const messages = Array.from(
 			{ length: Math.min(500, events - start) },
 			(_, n) => ({
-				...envelope(start + n),
+				...mongoEnvelope(start + n),
 				partition: Math.floor(start / 500) % partitions,
 			}),
 		);
@@ -244,9 +233,10 @@ async function runPeer(): Promise<Result | undefined> {
 	const file = join(dir, "messages.ndjson");
 	writeFileSync(
 		file,
-		Array.from({ length: peerEvents }, (_, i) => `${envelope(i).value}\n`).join(
-			"",
-		),
+		Array.from(
+			{ length: peerEvents },
+			(_, i) => `${mongoEnvelope(i).value}\n`,
+		).join(""),
 	);
 	const child = spawn(
 		JUDGES_PYTHON,

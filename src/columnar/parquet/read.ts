@@ -46,6 +46,27 @@ export async function* readParquet(
 	file: RandomAccess,
 	options: ReadOptions,
 ): AsyncGenerator<ReadBatch, void, undefined> {
+	for await (const group of fetchRowGroups(file, options))
+		yield { batch: group.decode(), firstRow: group.firstRow };
+}
+
+/** A row group whose bytes are here, compressed as they are in the file. */
+export interface FetchedRowGroup {
+	readonly length: number;
+	/** Position of its first row in the file. */
+	readonly firstRow: number;
+	/**
+	 * Decodes it, or only these top-level fields of what was fetched; each call decodes anew.
+	 * @throws ParquetError as `readParquet`
+	 */
+	decode(columns?: readonly string[]): Batch;
+}
+
+/** The row groups of a file, fetched one at a time and decoded when asked. */
+export async function* fetchRowGroups(
+	file: RandomAccess,
+	options: ReadOptions,
+): AsyncGenerator<FetchedRowGroup, void, undefined> {
 	const metadata = await readFooter(file);
 	const root = fileTree(metadata.schema);
 	const { schema, columns } = options;
@@ -71,20 +92,46 @@ export async function* readParquet(
 	let firstRow = 0;
 	for (const group of metadata.row_groups) {
 		const length = Number(group.num_rows);
-		const chunks = await readChunks(file, group, nodes, leaves, conversions);
-		const batch: Batch = {
-			schema: wanted,
+		const chunks = await fetchChunks(file, group, nodes, leaves);
+		yield {
 			length,
-			columns: nodes.map((node) =>
-				assemble(node, length, (column) => {
-					const chunk = chunks.get(column);
-					if (chunk === undefined)
-						throw invalid(`the column chunk ${column} is missing`);
-					return chunk;
-				}),
-			),
+			firstRow,
+			decode: (names) => {
+				const picked = names === undefined ? undefined : new Set(names);
+				const fields = wanted.fields.flatMap((field, i) =>
+					(picked?.has(field.name) ?? true)
+						? [{ field, node: nodes[i] as ReadNode }]
+						: [],
+				);
+				const decoded = new Map<number, DecodedChunk>();
+				for (const { node } of fields)
+					for (const column of columnsOf(node)) {
+						const chunk = chunks.get(column);
+						if (chunk !== undefined && !decoded.has(column))
+							decoded.set(
+								column,
+								decodeChunk(
+									chunk.bytes,
+									chunk.meta,
+									chunk.leaf,
+									conversions.get(column),
+								),
+							);
+					}
+				return {
+					schema: { type: "struct", fields: fields.map(({ field }) => field) },
+					length,
+					columns: fields.map(({ node }) =>
+						assemble(node, length, (column) => {
+							const chunk = decoded.get(column);
+							if (chunk === undefined)
+								throw invalid(`the column chunk ${column} is missing`);
+							return chunk;
+						}),
+					),
+				};
+			},
 		};
-		yield { batch, firstRow };
 		firstRow += length;
 	}
 }
@@ -166,17 +213,22 @@ function collectConversions(
 /** Chunks nearer to each other than this are read at once. */
 const GAP = 128 * 1024;
 
-async function readChunks(
+interface FetchedChunk {
+	readonly bytes: Uint8Array;
+	readonly meta: Place["meta"];
+	readonly leaf: FileNode;
+}
+
+async function fetchChunks(
 	file: RandomAccess,
 	group: RowGroup,
 	nodes: readonly ReadNode[],
 	leaves: readonly FileNode[],
-	conversions: ReadonlyMap<number, Conversion>,
-): Promise<Map<number, DecodedChunk>> {
+): Promise<Map<number, FetchedChunk>> {
 	const places = [...new Set(nodes.flatMap(columnsOf))]
 		.map((column) => placeOf(column, group, file.size))
 		.sort((a, b) => a.start - b.start);
-	const decoded = new Map<number, DecodedChunk>();
+	const chunks = new Map<number, FetchedChunk>();
 	for (let i = 0; i < places.length; ) {
 		const first = places[i] as Place;
 		let end = first.end;
@@ -191,19 +243,18 @@ async function readChunks(
 			const leaf = leaves[place.column];
 			if (leaf === undefined)
 				throw invalid(`it has no schema for the column chunk ${place.column}`);
-			decoded.set(
-				place.column,
-				decodeChunk(
-					bytes.subarray(place.start - first.start, place.end - first.start),
-					place.meta,
-					leaf,
-					conversions.get(place.column),
+			chunks.set(place.column, {
+				bytes: bytes.subarray(
+					place.start - first.start,
+					place.end - first.start,
 				),
-			);
+				meta: place.meta,
+				leaf,
+			});
 		}
 		i = next;
 	}
-	return decoded;
+	return chunks;
 }
 
 interface Place {
