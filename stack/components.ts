@@ -6,7 +6,7 @@ import { startConnect, startKafka } from "./kafka.ts";
 import type { Place, Running } from "./process.ts";
 import { startS3 } from "./s3.ts";
 
-export { CACHE, JUDGES_PYTHON } from "./cache.ts";
+export { CACHE, JUDGES_PYTHON, SPARK_PYTHON } from "./cache.ts";
 export {
 	type RunningDatabase,
 	type RunningMongoDouble,

@@ -1,0 +1,44 @@
+"""The one Spark session: two threads, a heap of 1 GB, nothing that listens to the outside."""
+
+import pathlib
+import sys
+
+from pyspark.sql import SparkSession
+
+# Settings that a history makes use of: every one belongs to Delta itself, none to this test.
+DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.vacuum.parallelDelete.enabled": "false",
+}
+SMALL = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": "1g",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+}
+
+
+def open_session(folder):
+    """`folder` holds what Spark keeps for itself: the default warehouse and its scratch files."""
+    jars = sorted((pathlib.Path(sys.prefix) / "jars").glob("*.jar"))
+    builder = (
+        SparkSession.builder.master("local[2]")
+        .appName("judge")
+        .config("spark.jars", ",".join(map(str, jars)))
+        .config("spark.local.dir", str(folder))
+        .config("spark.sql.warehouse.dir", str(pathlib.Path(folder) / "warehouse"))
+    )
+    for name, value in {**DELTA, **SMALL}.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session
