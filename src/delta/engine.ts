@@ -16,4 +16,12 @@ export interface Engine {
 	readonly random: () => number;
 	/** Told of a checkpoint that could not be written; the commit stands. */
 	readonly onCheckpointFailure?: (error: unknown) => void;
+	/**
+	 * Opens a file outside of the table's root by its URL (`s3://bucket/key`, `file:///x`, escaped), as
+	 * shallow clones refer to. Absent: such files are refused with DELTA_FILE_OUTSIDE_TABLE.
+	 */
+	readonly openAt?: (url: string) => {
+		readonly store: ObjectStore;
+		readonly path: string;
+	};
 }

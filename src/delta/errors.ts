@@ -10,7 +10,9 @@ export type DeltaErrorCode =
 	| "DELTA_VERSION_NOT_FOUND"
 	| "DELTA_TABLE_NOT_FOUND"
 	| "DELTA_DELETION_VECTOR_INVALID"
-	| "DELTA_SCHEMA_INCOMPATIBLE";
+	| "DELTA_SCHEMA_INCOMPATIBLE"
+	/** The log refers to a file that this process may not, or can't, open. */
+	| "DELTA_FILE_OUTSIDE_TABLE";
 
 export class DeltaError extends TributaryError {
 	declare readonly code: DeltaErrorCode;
