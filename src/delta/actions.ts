@@ -89,6 +89,21 @@ export interface AddCdcFile {
 	readonly tags?: Readonly<Record<string, string>>;
 }
 
+/** Marks a V2 checkpoint (PROTOCOL.md, "Checkpoint Metadata"). */
+export interface CheckpointMetadata {
+	readonly version: number;
+	readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** A file of a V2 checkpoint with `add` and `remove` actions (PROTOCOL.md, "Sidecar File Information"). */
+export interface Sidecar {
+	/** Relative to `_delta_log/_sidecars/`, or absolute. */
+	readonly path: string;
+	readonly sizeInBytes: number;
+	readonly modificationTime: number;
+	readonly tags?: Readonly<Record<string, string>>;
+}
+
 /** Free-form; the named fields are those that other engines read. */
 export interface CommitInfo {
 	readonly timestamp?: number;
@@ -99,6 +114,8 @@ export interface CommitInfo {
 	readonly isolationLevel?: string;
 	readonly isBlindAppend?: boolean;
 	readonly engineInfo?: string;
+	/** Milliseconds; the commit's time where in-commit timestamps are on. */
+	readonly inCommitTimestamp?: number;
 	/** Unique per commit: what an ambiguous PUT is resolved by. */
 	readonly txnId?: string;
 	readonly [field: string]: unknown;

@@ -1,76 +1,206 @@
-import { parquetReadObjects } from "hyparquet";
-import { decompress } from "../columnar/parquet/compression.ts";
-import type { Action } from "./actions.ts";
+import {
+	bytesFile,
+	type FetchedRowGroup,
+	fetchRowGroups,
+} from "../columnar/parquet/read.ts";
+import { valueAt } from "../columnar/value.ts";
+import type { StructVector, Value } from "../columnar/vector.ts";
+import type {
+	Action,
+	AddFile,
+	CheckpointMetadata,
+	DomainMetadata,
+	Metadata,
+	Protocol,
+	RemoveFile,
+	SetTransaction,
+	Sidecar,
+} from "./actions.ts";
+import { joined, TABLE_ACTIONS, V2_ACTIONS } from "./checkpoint-schema.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
+import { addColumns, FILE_VIEWS, removeColumns } from "./file-columns.ts";
+import { fileKey } from "./file-key.ts";
+import type { KeyedMap } from "./keyed-map.ts";
+import {
+	type CheckpointAction,
+	parseCheckpointLines,
+	SIDECARS,
+} from "./log.ts";
 
-const ACTIONS = [
-	"add",
-	"remove",
-	"metaData",
-	"protocol",
-	"txn",
-	"domainMetadata",
-];
+/** The state that a checkpoint holds. */
+export interface Checkpoint {
+	readonly protocol: Protocol | undefined;
+	readonly metadata: Metadata | undefined;
+	readonly txns: readonly SetTransaction[];
+	readonly domains: readonly DomainMetadata[];
+	readonly adds: KeyedMap<AddFile>;
+	readonly removes: KeyedMap<RemoveFile>;
+	/** Of a V2 checkpoint: its sidecars and, in the same order, what each of them adds. */
+	readonly sidecars: readonly {
+		readonly sidecar: Sidecar;
+		readonly adds: KeyedMap<AddFile>;
+	}[];
+}
 
-const codec = (name: string) => (page: Uint8Array, size: number) =>
-	decompress(name, page, size);
-const compressors = {
-	GZIP: codec("GZIP"),
-	ZSTD: codec("ZSTD"),
-	BROTLI: codec("BROTLI"),
-	LZ4: codec("LZ4"),
-	LZ4_RAW: codec("LZ4_RAW"),
-	SNAPPY: codec("SNAPPY"),
-};
+/** One checkpoint: its part or parts. */
+export interface CheckpointParts {
+	readonly version: number;
+	readonly paths: readonly string[];
+	readonly format: "parquet" | "json";
+}
+
+type SmallAction = Exclude<
+	Action,
+	{ add: unknown } | { remove: unknown } | { cdc: unknown }
+>;
 
 /**
- * Actions of one classic checkpoint file (PROTOCOL.md, "V1 Spec"): a row per action, a column per
- * kind of action.
- * @throws DeltaError DELTA_LOG_INVALID when it is no checkpoint
+ * Reads a classic, multi-part or V2 checkpoint (PROTOCOL.md, "Checkpoints"). File actions stay in
+ * columns; everything else is small.
+ * @throws DeltaError DELTA_LOG_INVALID when it is no checkpoint or a sidecar of it is missing
  */
 export async function readCheckpoint(
 	engine: Engine,
-	path: string,
-): Promise<Action[]> {
-	const bytes = await engine.store.get(path);
-	let rows: Record<string, unknown>[];
-	try {
-		rows = await parquetReadObjects({
-			file: bytes.slice().buffer,
-			compressors,
-		});
-	} catch (cause) {
-		throw new DeltaError(
-			"DELTA_LOG_INVALID",
-			`${engine.store.url}: ${path} is not a readable checkpoint`,
-			{ cause },
-		);
-	}
-	const actions: Action[] = [];
-	for (const row of rows)
-		for (const name of ACTIONS) {
-			const value = row[name];
-			if (value === null || value === undefined) continue;
-			const action = plain(value);
-			if (name === "add" && typeof action === "object" && action !== null)
-				Object.assign(action, { dataChange: false });
-			actions.push({ [name]: action } as unknown as Action);
+	parts: CheckpointParts,
+): Promise<Checkpoint> {
+	const small: (SmallAction | CheckpointAction)[] = [];
+	const groups: FetchedRowGroup[] = [];
+	const adds = new Map<string, AddFile>();
+	const removes = new Map<string, RemoveFile>();
+	if (parts.format === "json")
+		for (const path of parts.paths)
+			for (const action of parseCheckpointLines(
+				await engine.store.get(path),
+				path,
+			)) {
+				if ("add" in action)
+					adds.set(fileKey(action.add), { ...action.add, dataChange: false });
+				else if ("remove" in action)
+					removes.set(fileKey(action.remove), action.remove);
+				else if (!("cdc" in action)) small.push(action);
+			}
+	else
+		for (const file of await Promise.all(
+			parts.paths.map((path) => fetchFile(engine, path, true)),
+		)) {
+			groups.push(...file.groups);
+			small.push(...file.small);
 		}
-	return actions;
+
+	const of = <T>(name: string): T[] =>
+		small.flatMap((action) =>
+			name in action
+				? [(action as unknown as Record<string, T>)[name] as T]
+				: [],
+		);
+	const listed = of<Sidecar>("sidecar");
+	if (
+		listed.length > 0 &&
+		of<CheckpointMetadata>("checkpointMetadata").length === 0
+	)
+		throw invalid(
+			engine,
+			parts.paths[0] ?? "",
+			"it has sidecars and no checkpointMetadata",
+		);
+	const sidecars = await Promise.all(
+		listed.map(async (sidecar) => {
+			const { groups } = await fetchFile(
+				engine,
+				sidecarPath(sidecar.path),
+				false,
+			);
+			return { sidecar, groups };
+		}),
+	);
+	for (const sidecar of sidecars) groups.push(...sidecar.groups);
+	try {
+		return {
+			protocol: of<Protocol>("protocol")[0],
+			metadata: of<Metadata>("metaData")[0],
+			txns: of<SetTransaction>("txn"),
+			domains: of<DomainMetadata>("domainMetadata"),
+			adds: groups.length === 0 ? adds : addColumns(groups),
+			removes: groups.length === 0 ? removes : removeColumns(groups),
+			sidecars: sidecars.map(({ sidecar, groups: own }) => ({
+				sidecar,
+				adds: addColumns(own),
+			})),
+		};
+	} catch (cause) {
+		throw invalid(engine, parts.paths[0] ?? "", "it can't be decoded", cause);
+	}
 }
 
-/** int64 as numbers, nulls left out: an action as its JSON form would have it. */
-function plain(value: unknown): unknown {
+/** The path of a sidecar below the table's root. */
+export function sidecarPath(path: string): string {
+	return path.includes("/") ? path : `${SIDECARS}${path}`;
+}
+
+const SMALL = joined(TABLE_ACTIONS, V2_ACTIONS);
+
+async function fetchFile(
+	engine: Engine,
+	path: string,
+	withSmall: boolean,
+): Promise<{
+	groups: FetchedRowGroup[];
+	small: (SmallAction | CheckpointAction)[];
+}> {
+	const bytes = await engine.store.get(path);
+	const fields = withSmall ? [...FILE_VIEWS, ...SMALL.fields] : FILE_VIEWS;
+	const groups: FetchedRowGroup[] = [];
+	const small: (SmallAction | CheckpointAction)[] = [];
+	try {
+		for await (const group of fetchRowGroups(bytesFile(bytes), {
+			schema: { type: "struct", fields },
+		})) {
+			groups.push(group);
+			if (!withSmall) continue;
+			const { columns } = group.decode(
+				SMALL.fields.map((_, i) => FILE_VIEWS.length + i),
+			);
+			for (const [i, { name, type }] of SMALL.fields.entries()) {
+				const column = columns[i] as StructVector;
+				for (let row = 0; row < column.length; row++)
+					if (column.validity === undefined || column.validity[row] === 1)
+						small.push({
+							[name]: plain(valueAt(column, type, row)),
+						} as unknown as SmallAction);
+			}
+		}
+	} catch (cause) {
+		throw invalid(engine, path, "it is not a readable checkpoint", cause);
+	}
+	return { groups, small };
+}
+
+/** A value as an action's JSON form has it: numbers for int64, objects for maps, nulls left out. */
+function plain(value: Value): unknown {
 	if (typeof value === "bigint") return Number(value);
 	if (Array.isArray(value)) return value.map(plain);
+	if (value instanceof Map)
+		return Object.fromEntries(
+			[...value].map(([key, inner]) => [String(key), inner]),
+		);
 	if (typeof value !== "object" || value === null) return value;
-	const result: Record<string, unknown> = {};
-	for (const [name, inner] of Object.entries(value)) {
-		if (name === "stats_parsed" || name === "partitionValues_parsed") continue;
-		if (name === "partitionValues" && inner !== null)
-			result[name] = inner; // A null in it is a value.
-		else if (inner !== null && inner !== undefined) result[name] = plain(inner);
-	}
-	return result;
+	return Object.fromEntries(
+		Object.entries(value)
+			.filter(([, inner]) => inner !== null)
+			.map(([name, inner]) => [name, plain(inner as Value)]),
+	);
+}
+
+function invalid(
+	engine: Engine,
+	path: string,
+	what: string,
+	cause?: unknown,
+): DeltaError {
+	return new DeltaError(
+		"DELTA_LOG_INVALID",
+		`${engine.store.url}: ${path}: ${what}`,
+		{ cause },
+	);
 }

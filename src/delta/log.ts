@@ -1,8 +1,9 @@
-import type { Action } from "./actions.ts";
+import type { Action, CheckpointMetadata, Sidecar } from "./actions.ts";
 import { DeltaError } from "./errors.ts";
 
 export const LOG = "_delta_log/";
 export const LAST_CHECKPOINT = `${LOG}_last_checkpoint`;
+export const SIDECARS = `${LOG}_sidecars/`;
 
 /** Versions are written with 20 digits, so that names sort as numbers do. */
 export function padded(version: number): string {
@@ -17,32 +18,64 @@ export function checkpointPath(version: number): string {
 	return `${LOG}${padded(version)}.checkpoint.parquet`;
 }
 
+export function checksumPath(version: number): string {
+	return `${LOG}${padded(version)}.crc`;
+}
+
+export function compactedPath(from: number, to: number): string {
+	return `${LOG}${padded(from)}.${padded(to)}.compacted.json`;
+}
+
 export type LogFile =
 	| { readonly kind: "commit"; readonly version: number }
+	| { readonly kind: "checksum"; readonly version: number }
+	/** Replaces the commits from `version` to `to`. */
+	| {
+			readonly kind: "compacted";
+			readonly version: number;
+			readonly to: number;
+	  }
 	| {
 			readonly kind: "checkpoint";
 			readonly version: number;
 			readonly part: number;
 			readonly parts: number;
+			/** Of a V2 checkpoint that is named by UUID. */
+			readonly uuid?: string;
+			readonly format: "parquet" | "json";
 	  };
+
+const NAME =
+	/^(\d{20})\.(?:(json)|(crc)|(\d{20})\.compacted\.json|checkpoint(?:\.(\d{10})\.(\d{10})|\.([0-9a-fA-F-]{36}))?\.(parquet|json))$/;
 
 /** What a path below `_delta_log/` is; `undefined` for anything that a reader passes over. */
 export function parseLogPath(path: string): LogFile | undefined {
-	const name = path.slice(LOG.length);
-	const commit = /^(\d{20})\.json$/.exec(name);
-	if (commit !== null) return { kind: "commit", version: Number(commit[1]) };
-	const checkpoint =
-		/^(\d{20})\.checkpoint(?:\.(\d{10})\.(\d{10}))?\.parquet$/.exec(name);
-	if (checkpoint === null) return undefined;
+	const match = NAME.exec(path.slice(LOG.length));
+	if (match === null) return undefined;
+	const version = Number(match[1]);
+	if (!Number.isSafeInteger(version)) return undefined;
+	if (match[2] !== undefined) return { kind: "commit", version };
+	if (match[3] !== undefined) return { kind: "checksum", version };
+	if (match[4] !== undefined) {
+		const to = Number(match[4]);
+		return to > version && Number.isSafeInteger(to)
+			? { kind: "compacted", version, to }
+			: undefined;
+	}
+	const uuid = match[7];
+	const format = match[8] === "json" ? "json" : "parquet";
+	if (format === "json" && uuid === undefined) return undefined;
 	return {
 		kind: "checkpoint",
-		version: Number(checkpoint[1]),
-		part: Number(checkpoint[2] ?? 1),
-		parts: Number(checkpoint[3] ?? 1),
+		version,
+		part: Number(match[5] ?? 1),
+		parts: Number(match[6] ?? 1),
+		...(uuid === undefined ? {} : { uuid }),
+		format,
 	};
 }
 
-const KNOWN = [
+const COMMIT_ACTIONS = [
 	"add",
 	"remove",
 	"metaData",
@@ -51,7 +84,26 @@ const KNOWN = [
 	"domainMetadata",
 	"cdc",
 	"commitInfo",
-];
+] as const;
+
+/** Which fields an action can't do without, and of which type they are. */
+const REQUIRED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+	add: { path: "string" },
+	remove: { path: "string" },
+	cdc: { path: "string" },
+	metaData: { schemaString: "string" },
+	protocol: { minReaderVersion: "number", minWriterVersion: "number" },
+	txn: { appId: "string", version: "number" },
+	domainMetadata: { domain: "string" },
+	commitInfo: {},
+	checkpointMetadata: {},
+	sidecar: { path: "string", sizeInBytes: "number" },
+};
+
+/** Actions that only a V2 checkpoint holds. */
+export type CheckpointAction =
+	| { readonly checkpointMetadata: CheckpointMetadata }
+	| { readonly sidecar: Sidecar };
 
 /**
  * Actions of a commit file, one JSON object per line; unknown actions are passed over, as the
@@ -59,31 +111,85 @@ const KNOWN = [
  * @throws DeltaError DELTA_LOG_INVALID naming the line
  */
 export function parseCommit(bytes: Uint8Array, path: string): Action[] {
-	const actions: Action[] = [];
+	return [...parseLines(bytes, path, COMMIT_ACTIONS)] as Action[];
+}
+
+/**
+ * Actions of a V2 checkpoint in JSON.
+ * @throws DeltaError DELTA_LOG_INVALID naming the line
+ */
+export function parseCheckpointLines(
+	bytes: Uint8Array,
+	path: string,
+): (Action | CheckpointAction)[] {
+	return [
+		...parseLines(bytes, path, [
+			...COMMIT_ACTIONS,
+			"checkpointMetadata",
+			"sidecar",
+		]),
+	] as (Action | CheckpointAction)[];
+}
+
+function* parseLines(
+	bytes: Uint8Array,
+	path: string,
+	known: readonly string[],
+): Generator<object> {
 	const lines = new TextDecoder().decode(bytes).split("\n");
 	for (const [number, line] of lines.entries()) {
 		if (line.trim() === "") continue;
+		const invalid = (what: string, cause?: unknown): DeltaError =>
+			new DeltaError(
+				"DELTA_LOG_INVALID",
+				`${path}, line ${number + 1}: ${what}`,
+				{ cause },
+			);
 		let parsed: unknown;
 		try {
 			parsed = JSON.parse(line);
 		} catch (cause) {
-			throw new DeltaError(
-				"DELTA_LOG_INVALID",
-				`${path}, line ${number + 1}: not JSON`,
-				{ cause },
-			);
+			throw invalid("not JSON", cause);
 		}
-		if (typeof parsed !== "object" || parsed === null)
-			throw new DeltaError(
-				"DELTA_LOG_INVALID",
-				`${path}, line ${number + 1}: not an action`,
-			);
-		if (KNOWN.some((name) => name in parsed)) actions.push(parsed as Action);
+		if (!isObject(parsed)) throw invalid("not an action");
+		const name = known.find((one) => isObject(parsed[one]));
+		if (name === undefined) continue;
+		const action = parsed[name] as Record<string, unknown>;
+		// biome-ignore lint/suspicious/useValidTypeof: the types are those of the table above.
+		for (const [field, type] of Object.entries(REQUIRED[name] ?? {}))
+			if (typeof action[field] !== type)
+				throw invalid(`${name} has no ${field} of type ${type}`);
+		yield withoutNulls(parsed, name, action);
 	}
-	return actions;
 }
 
-export function serialiseCommit(actions: readonly Action[]): Uint8Array {
+/** Some writers put `null` where others leave a field out. */
+function withoutNulls(
+	line: Record<string, unknown>,
+	name: string,
+	action: Record<string, unknown>,
+): object {
+	let clean = action;
+	for (const field in action)
+		if (action[field] === null) {
+			if (clean === action) clean = { ...action };
+			delete clean[field];
+		}
+	if (name === "add" || name === "remove" || name === "cdc") {
+		if (!isObject(clean.partitionValues) && name !== "remove")
+			clean = { ...clean, partitionValues: {} };
+	} else if (name === "metaData" && !isObject(clean.configuration))
+		clean = { ...clean, configuration: {} };
+	return clean === action && Object.keys(line).length === 1
+		? line
+		: { [name]: clean };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+	return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function serialiseCommit(actions: readonly object[]): Uint8Array {
 	return new TextEncoder().encode(
 		actions.map((action) => `${JSON.stringify(action)}\n`).join(""),
 	);

@@ -9,20 +9,21 @@ import type {
 	RemoveFile,
 	SetTransaction,
 } from "./actions.ts";
-import { readCheckpoint } from "./checkpoint-read.ts";
+import { type Checkpoint, readCheckpoint } from "./checkpoint-read.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { checkReadable } from "./features.ts";
+import { inCommitTimestamps } from "./in-commit-timestamp.ts";
+import type { LayeredMap } from "./keyed-map.ts";
+import { type CompactedFile, type Listing, listLog } from "./listing.ts";
 import {
 	commitPath,
+	compactedPath,
 	LAST_CHECKPOINT,
-	LOG,
-	padded,
 	parseCommit,
-	parseLogPath,
 } from "./log.ts";
-import { decodePath } from "./path.ts";
-import { parseSchema } from "./schema.ts";
+import { Replay } from "./replay.ts";
+
+export { fileKey } from "./file-key.ts";
 
 /** The state of a table at one version; it never changes. */
 export interface Snapshot {
@@ -32,22 +33,18 @@ export interface Snapshot {
 	readonly metadata: Metadata;
 	readonly schema: StructType;
 	/** Active files by `fileKey`. */
-	readonly files: ReadonlyMap<string, AddFile>;
+	readonly files: LayeredMap<AddFile>;
 	/** Removed files that a checkpoint has to keep for a while, by `fileKey`. */
-	readonly tombstones: ReadonlyMap<string, RemoveFile>;
-	readonly txns: ReadonlyMap<string, SetTransaction>;
-	readonly domains: ReadonlyMap<string, DomainMetadata>;
-	/** Milliseconds since the epoch, from the newest commit's `commitInfo`. */
+	readonly tombstones: LayeredMap<RemoveFile>;
+	readonly txns: LayeredMap<SetTransaction>;
+	/** Removed ones too, until a checkpoint drops them. */
+	readonly domains: LayeredMap<DomainMetadata>;
+	/** Milliseconds since the epoch: in-commit timestamp of the version, else what its writer noted. */
 	readonly timestamp: number | undefined;
-}
-
-/** A logical file: the decoded path and the identity of its deletion vector (PROTOCOL.md, "Action Reconciliation"). */
-export function fileKey(file: AddFile | RemoveFile): string {
-	const dv = file.deletionVector;
-	const path = decodePath(file.path);
-	return dv === undefined || dv === null
-		? path
-		: `${path}\n${dv.storageType}${dv.pathOrInlineDv}${dv.offset === undefined ? "" : `@${dv.offset}`}`;
+	/** The checkpoint that the state was read from. */
+	readonly checkpoint:
+		| { readonly version: number; readonly sidecars: Checkpoint["sidecars"] }
+		| undefined;
 }
 
 /**
@@ -58,58 +55,43 @@ export async function loadSnapshot(
 	engine: Engine,
 	options: { readonly version?: number } = {},
 ): Promise<Snapshot | undefined> {
-	const wanted = options.version ?? Number.MAX_SAFE_INTEGER;
+	const { version } = options;
 	const hint = await lastCheckpoint(engine);
-	let listing = await listLog(
-		engine,
-		hint === undefined || hint > wanted ? undefined : hint,
-	);
-	// The hint may name a checkpoint that was cleaned up.
-	if (hint !== undefined && !listing.checkpoints.has(hint))
-		listing = await listLog(engine, undefined);
-	const commits = listing.commits.filter((version) => version <= wanted);
-	const checkpoints = [...listing.checkpoints]
-		.filter(([version]) => version <= wanted)
-		.sort(([a], [b]) => b - a);
-	const newest = Math.max(commits.at(-1) ?? -1, checkpoints[0]?.[0] ?? -1);
-	if (newest < 0) {
-		if (listing.commits.length === 0 && listing.checkpoints.size === 0)
-			return undefined;
-		throw new DeltaError(
-			"DELTA_VERSION_NOT_FOUND",
-			`${engine.store.url} has no version ${wanted} any more; its oldest commit is ${listing.commits[0]}`,
-		);
-	}
-	if (options.version !== undefined && newest !== options.version)
-		throw new DeltaError(
-			"DELTA_VERSION_NOT_FOUND",
-			`${engine.store.url} has no version ${options.version}; its newest is ${newest}`,
-		);
-
-	const failures: unknown[] = [];
-	for (const [version, parts] of checkpoints) {
-		try {
-			const state = new Replay(engine.store.url, version);
-			for (const path of parts)
-				state.apply(await readCheckpoint(engine, path), version);
-			return await replay(
-				engine,
-				state,
-				commits.filter((commit) => commit > version),
-			);
-		} catch (error) {
-			// An older checkpoint, or none, may still do.
-			failures.push(error);
+	const from =
+		hint !== undefined && hint <= (version ?? hint) ? hint : undefined;
+	const range = version === undefined ? {} : { to: version };
+	if (from !== undefined) {
+		const listing = await listLog(engine, { ...range, from });
+		// The hint may name a checkpoint that was cleaned up, or can't be read: then it counts for nothing.
+		if (listing.checkpoints.length > 0) {
+			const { base } = await newestCheckpoint(engine, listing);
+			if (base !== undefined)
+				return await replayFrom(engine, base, listing, version);
 		}
 	}
-	if (commits[0] !== 0) {
-		if (failures[0] !== undefined) throw failures[0];
+	const listing = await listLog(engine, range);
+	const first = listing.commits[0]?.version;
+	if (first === undefined && listing.checkpoints.length === 0) {
+		if (version !== undefined && (await listLog(engine)).commits.length > 0)
+			throw notThere(engine, version, await listLog(engine));
+		return undefined;
+	}
+	const { base, failure } = await newestCheckpoint(engine, listing);
+	if (base === undefined && first !== 0) {
+		if (failure !== undefined) throw failure;
+		if (version !== undefined)
+			throw notThere(engine, version, await listLog(engine));
 		throw new DeltaError(
 			"DELTA_LOG_GAP",
-			`${engine.store.url}: the log starts at version ${commits[0]} and has no checkpoint before it`,
+			`${engine.store.url}: the log starts at version ${first} and has no checkpoint before it`,
 		);
 	}
-	return await replay(engine, new Replay(engine.store.url, -1), commits);
+	return await replayFrom(
+		engine,
+		base ?? Replay.fromNothing(engine.store.url),
+		listing,
+		version,
+	);
 }
 
 /** The newest state, from one that is known: reads the commits since, and nothing else. */
@@ -117,13 +99,33 @@ export async function refreshSnapshot(
 	engine: Engine,
 	snapshot: Snapshot,
 ): Promise<Snapshot> {
-	const state = Replay.from(snapshot);
+	return (await followLog(engine, snapshot)).snapshot;
+}
+
+export interface NewCommit {
+	readonly version: number;
+	readonly actions: readonly Action[];
+}
+
+/** The newest state from one that is known, with the commits that lead there. */
+export async function followLog(
+	engine: Engine,
+	snapshot: Snapshot,
+): Promise<{
+	readonly snapshot: Snapshot;
+	readonly commits: readonly NewCommit[];
+}> {
+	const state = Replay.fromSnapshot(snapshot);
+	const commits: NewCommit[] = [];
 	for (;;) {
 		const version = state.version + 1;
 		const actions = await readCommit(engine, version);
-		if (actions === undefined)
-			return state.version === snapshot.version ? snapshot : state.finish();
+		if (actions === undefined) {
+			if (commits.length > 0) return { snapshot: state.finish(), commits };
+			return { snapshot, commits };
+		}
 		state.apply(actions, version);
+		commits.push({ version, actions });
 	}
 }
 
@@ -132,7 +134,13 @@ export async function readCommit(
 	engine: Engine,
 	version: number,
 ): Promise<Action[] | undefined> {
-	const path = commitPath(version);
+	return await readActions(engine, commitPath(version));
+}
+
+async function readActions(
+	engine: Engine,
+	path: string,
+): Promise<Action[] | undefined> {
 	try {
 		return parseCommit(await engine.store.get(path), path);
 	} catch (error) {
@@ -149,118 +157,160 @@ export function advance(
 	actions: readonly Action[],
 ): Snapshot {
 	const state =
-		snapshot === undefined ? new Replay(url, -1) : Replay.from(snapshot);
+		snapshot === undefined
+			? Replay.fromNothing(url)
+			: Replay.fromSnapshot(snapshot);
 	state.apply(actions, version);
 	return state.finish();
 }
 
-async function replay(
+/** The newest checkpoint of a listing that can be read; an older one, or none, may still do. */
+async function newestCheckpoint(
+	engine: Engine,
+	listing: Listing,
+): Promise<{ readonly base?: Replay; readonly failure?: unknown }> {
+	let failure: unknown;
+	for (const parts of [...listing.checkpoints].reverse()) {
+		try {
+			const checkpoint = await readCheckpoint(engine, parts);
+			return {
+				base: Replay.fromCheckpoint(
+					engine.store.url,
+					parts.version,
+					checkpoint,
+				),
+			};
+		} catch (error) {
+			if (!(error instanceof DeltaError || error instanceof NotFoundError))
+				throw error;
+			failure ??= error;
+		}
+	}
+	return { failure };
+}
+
+async function replayFrom(
 	engine: Engine,
 	state: Replay,
-	commits: readonly number[],
+	listing: Listing,
+	wanted: number | undefined,
 ): Promise<Snapshot> {
-	const ahead = 16;
-	const reads: Promise<Action[] | undefined>[] = [];
+	const newest = Math.max(listing.commits.at(-1)?.version ?? -1, state.version);
+	if (wanted !== undefined && newest !== wanted)
+		throw notThere(engine, wanted, await listLog(engine));
+	await replayCommits(engine, state, listing);
+	const snapshot = state.finish();
+	if (snapshot.timestamp !== undefined) return snapshot;
+	// A checkpoint or a log compaction file does not tell when its version was committed.
+	const actions = await readCommit(engine, snapshot.version);
+	const info = actions?.find((action) => "commitInfo" in action);
+	const modified = listing.commits.find(
+		({ version }) => version === snapshot.version,
+	)?.modified;
+	const { inCommitTimestamp, timestamp } =
+		info !== undefined && "commitInfo" in info ? info.commitInfo : {};
+	return {
+		...snapshot,
+		timestamp: inCommitTimestamps(snapshot.metadata)
+			? inCommitTimestamp
+			: (timestamp ?? modified),
+	};
+}
+
+interface Step {
+	readonly from: number;
+	readonly to: number;
+}
+
+/** Commits one after another, or a log compaction file in place of those that it covers. */
+function stepsAfter(version: number, listing: Listing): Step[] {
+	const longest = new Map<number, CompactedFile>();
+	for (const file of listing.compacted)
+		if (file.to > (longest.get(file.from)?.to ?? -1))
+			longest.set(file.from, file);
+	const newest = listing.commits.at(-1)?.version ?? version;
+	const steps: Step[] = [];
+	let next = version + 1;
+	for (const commit of listing.commits) {
+		if (commit.version < next) continue;
+		const compacted = longest.get(commit.version);
+		const to =
+			compacted !== undefined && compacted.to <= newest
+				? compacted.to
+				: commit.version;
+		steps.push({ from: commit.version, to });
+		next = to + 1;
+	}
+	return steps;
+}
+
+const READ_AHEAD = 32;
+
+async function replayCommits(
+	engine: Engine,
+	state: Replay,
+	listing: Listing,
+): Promise<void> {
+	const steps = stepsAfter(state.version, listing);
+	const reads: (Promise<NewCommit[]> | undefined)[] = [];
 	const read = (index: number): void => {
-		const version = commits[index];
-		if (version === undefined) return;
-		const result = readCommit(engine, version);
+		const step = steps[index];
+		if (step === undefined) return;
+		const result = readStep(engine, step);
 		result.catch(() => undefined); // Reported where it is awaited.
 		reads[index] = result;
 	};
-	for (let i = 0; i < ahead; i++) read(i);
-	for (const [index, version] of commits.entries()) {
-		if (version !== state.version + 1)
+	for (let i = 0; i < READ_AHEAD; i++) read(i);
+	for (const [index, step] of steps.entries()) {
+		if (step.from !== state.version + 1)
 			throw new DeltaError(
 				"DELTA_LOG_GAP",
-				`${engine.store.url}: version ${state.version + 1} is missing from the log, though ${version} exists`,
+				`${engine.store.url}: version ${state.version + 1} is missing from the log, though ${step.from} exists`,
 			);
-		const actions = await reads[index];
-		delete reads[index];
-		read(index + ahead);
+		const commits = (await reads[index]) ?? [];
+		reads[index] = undefined;
+		read(index + READ_AHEAD);
+		for (const { actions, version } of commits) state.apply(actions, version);
+	}
+}
+
+/** A log compaction file is a short cut: what is wrong with it, its commits make good. */
+async function readStep(engine: Engine, step: Step): Promise<NewCommit[]> {
+	if (step.to > step.from) {
+		try {
+			const actions = await readActions(
+				engine,
+				compactedPath(step.from, step.to),
+			);
+			if (actions !== undefined) return [{ version: step.to, actions }];
+		} catch (error) {
+			if (!(error instanceof DeltaError)) throw error;
+		}
+	}
+	const commits: NewCommit[] = [];
+	for (let version = step.from; version <= step.to; version++) {
+		const actions = await readCommit(engine, version);
 		if (actions === undefined)
 			throw new DeltaError(
 				"DELTA_LOG_GAP",
 				`${engine.store.url}: version ${version} was listed and can't be read`,
 			);
-		state.apply(actions, version);
+		commits.push({ version, actions });
 	}
-	return state.finish();
+	return commits;
 }
 
-class Replay {
-	readonly url: string;
-	version: number;
-	protocol: Protocol | undefined;
-	metadata: Metadata | undefined;
-	timestamp: number | undefined;
-	readonly files: Map<string, AddFile>;
-	readonly tombstones: Map<string, RemoveFile>;
-	readonly txns: Map<string, SetTransaction>;
-	readonly domains: Map<string, DomainMetadata>;
-
-	constructor(url: string, version: number, from?: Snapshot) {
-		this.url = url;
-		this.version = version;
-		this.protocol = from?.protocol;
-		this.metadata = from?.metadata;
-		this.timestamp = from?.timestamp;
-		this.files = new Map(from?.files);
-		this.tombstones = new Map(from?.tombstones);
-		this.txns = new Map(from?.txns);
-		this.domains = new Map(from?.domains);
-	}
-
-	static from(snapshot: Snapshot): Replay {
-		return new Replay(snapshot.url, snapshot.version, snapshot);
-	}
-
-	apply(actions: readonly Action[], version: number): void {
-		this.version = version;
-		// Removes first: a file that gets a new deletion vector is removed and added in one commit.
-		for (const action of actions)
-			if ("remove" in action) {
-				const key = fileKey(action.remove);
-				this.files.delete(key);
-				this.tombstones.set(key, action.remove);
-			}
-		for (const action of actions) {
-			if ("add" in action) {
-				const key = fileKey(action.add);
-				this.files.set(key, action.add);
-				this.tombstones.delete(key);
-			} else if ("metaData" in action) this.metadata = action.metaData;
-			else if ("protocol" in action) this.protocol = action.protocol;
-			else if ("txn" in action) this.txns.set(action.txn.appId, action.txn);
-			else if ("domainMetadata" in action)
-				this.domains.set(action.domainMetadata.domain, action.domainMetadata);
-			else if ("commitInfo" in action)
-				this.timestamp = action.commitInfo.timestamp ?? this.timestamp;
-		}
-	}
-
-	/** @throws DeltaError when protocol or metadata is missing, or the table can't be read */
-	finish(): Snapshot {
-		const { protocol, metadata } = this;
-		if (protocol === undefined || metadata === undefined)
-			throw new DeltaError(
-				"DELTA_LOG_INVALID",
-				`${this.url}: the log up to version ${this.version} has no ${protocol === undefined ? "protocol" : "metaData"} action`,
-			);
-		checkReadable(protocol, this.url);
-		return {
-			url: this.url,
-			version: this.version,
-			protocol,
-			metadata,
-			schema: parseSchema(metadata.schemaString, this.url),
-			files: this.files,
-			tombstones: this.tombstones,
-			txns: this.txns,
-			domains: this.domains,
-			timestamp: this.timestamp,
-		};
-	}
+function notThere(engine: Engine, version: number, all: Listing): DeltaError {
+	const oldest = all.checkpoints[0]?.version ?? all.commits[0]?.version ?? 0;
+	const first = all.commits[0]?.version === 0 ? 0 : oldest;
+	const newest = Math.max(
+		all.commits.at(-1)?.version ?? -1,
+		all.checkpoints.at(-1)?.version ?? -1,
+	);
+	return new DeltaError(
+		"DELTA_VERSION_NOT_FOUND",
+		`${engine.store.url} has no version ${version}${version < first ? " any more" : ""}; its versions are ${first} to ${newest}`,
+	);
 }
 
 /** A hint only: whatever is wrong with it, the listing decides. */
@@ -274,42 +324,10 @@ async function lastCheckpoint(engine: Engine): Promise<number | undefined> {
 	}
 	try {
 		const { version } = JSON.parse(text) as { version?: unknown };
-		return typeof version === "number" ? version : undefined;
+		return typeof version === "number" && Number.isSafeInteger(version)
+			? version
+			: undefined;
 	} catch {
 		return undefined;
 	}
-}
-
-interface Listing {
-	readonly commits: readonly number[];
-	/** Complete checkpoints only: version to the paths of its parts. */
-	readonly checkpoints: ReadonlyMap<number, readonly string[]>;
-}
-
-async function listLog(
-	engine: Engine,
-	from: number | undefined,
-): Promise<Listing> {
-	const commits: number[] = [];
-	const found = new Map<number, Map<number, string[]>>();
-	// Everything from the checkpoint on; "." sorts before any digit or letter that may follow.
-	const options =
-		from === undefined ? {} : { startAfter: `${LOG}${padded(from)}.` };
-	for await (const object of engine.store.list(LOG, options)) {
-		const file = parseLogPath(object.path);
-		if (file?.kind === "commit") commits.push(file.version);
-		if (file?.kind === "checkpoint") {
-			const byParts = found.get(file.version) ?? new Map<number, string[]>();
-			byParts.set(file.parts, [
-				...(byParts.get(file.parts) ?? []),
-				object.path,
-			]);
-			found.set(file.version, byParts);
-		}
-	}
-	const checkpoints = new Map<number, readonly string[]>();
-	for (const [version, byParts] of found)
-		for (const [parts, paths] of byParts)
-			if (paths.length === parts) checkpoints.set(version, paths);
-	return { commits, checkpoints };
 }
