@@ -36,10 +36,11 @@ export interface Checkpoint {
 	readonly domains: readonly DomainMetadata[];
 	readonly adds: KeyedMap<AddFile>;
 	readonly removes: KeyedMap<RemoveFile>;
-	/** Of a V2 checkpoint: its sidecars and, in the same order, what each of them adds. */
+	/** Of a V2 checkpoint: its sidecars and what each of them holds. */
 	readonly sidecars: readonly {
 		readonly sidecar: Sidecar;
 		readonly adds: KeyedMap<AddFile>;
+		readonly removes: KeyedMap<RemoveFile>;
 	}[];
 }
 
@@ -126,11 +127,29 @@ export async function readCheckpoint(
 			sidecars: sidecars.map(({ sidecar, groups: own }) => ({
 				sidecar,
 				adds: addColumns(own),
+				removes: removeColumns(own),
 			})),
 		};
 	} catch (cause) {
 		throw invalid(engine, parts.paths[0] ?? "", "it can't be decoded", cause);
 	}
+}
+
+/** Paths of the sidecars that a checkpoint refers to, without reading them. */
+export async function readSidecars(
+	engine: Engine,
+	parts: CheckpointParts,
+): Promise<string[]> {
+	const paths: string[] = [];
+	for (const path of parts.paths) {
+		const actions =
+			parts.format === "json"
+				? parseCheckpointLines(await engine.store.get(path), path)
+				: (await fetchFile(engine, path, true)).small;
+		for (const action of actions)
+			if ("sidecar" in action) paths.push(sidecarPath(action.sidecar.path));
+	}
+	return paths;
 }
 
 /** The path of a sidecar below the table's root. */

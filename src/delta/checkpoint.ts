@@ -1,196 +1,217 @@
-import { vectorOf } from "../columnar/literal.ts";
-import { encodeParquet } from "../columnar/parquet/encode.ts";
+import type { AddFile, RemoveFile, Sidecar } from "./actions.ts";
 import {
-	array,
-	field,
-	type MapType,
-	type StructType,
-	struct,
-} from "../columnar/types.ts";
-import type { Batch, Row, Value } from "../columnar/vector.ts";
+	checkpointAdd,
+	checkpointRemove,
+	encodeActions,
+} from "./checkpoint-columns.ts";
+import type { Checkpoint } from "./checkpoint-read.ts";
+import {
+	FILE_ACTIONS,
+	joined,
+	TABLE_ACTIONS,
+	V2_ACTIONS,
+} from "./checkpoint-schema.ts";
 import type { Engine } from "./engine.ts";
-import { checkpointPath, LAST_CHECKPOINT } from "./log.ts";
+import { writerFeatures } from "./features.ts";
+import { intervalMs } from "./interval.ts";
+import { writeLastCheckpoint } from "./last-checkpoint.ts";
+import { checkpointPath, LOG, padded, SIDECARS } from "./log.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-const STRINGS: MapType = {
-	type: "map",
-	keyType: "string",
-	valueType: "string",
-	valueContainsNull: true,
-};
-const DELETION_VECTOR = struct(
-	field("storageType", "string"),
-	field("pathOrInlineDv", "string"),
-	field("offset", "integer"),
-	field("sizeInBytes", "integer"),
-	field("cardinality", "long"),
-);
+export const WEEK_MS = 7 * 86_400_000;
 
-/** A row per action, a column per kind of action (PROTOCOL.md, "V1 Spec"). */
-const SCHEMA: StructType = struct(
-	field(
-		"txn",
-		struct(
-			field("appId", "string"),
-			field("version", "long"),
-			field("lastUpdated", "long"),
-		),
-	),
-	field(
-		"add",
-		struct(
-			field("path", "string"),
-			field("partitionValues", STRINGS),
-			field("size", "long"),
-			field("modificationTime", "long"),
-			field("dataChange", "boolean"),
-			field("stats", "string"),
-			field("tags", STRINGS),
-			field("deletionVector", DELETION_VECTOR),
-			field("baseRowId", "long"),
-			field("defaultRowCommitVersion", "long"),
-			field("clusteringProvider", "string"),
-		),
-	),
-	field(
-		"remove",
-		struct(
-			field("path", "string"),
-			field("deletionTimestamp", "long"),
-			field("dataChange", "boolean"),
-			field("extendedFileMetadata", "boolean"),
-			field("partitionValues", STRINGS),
-			field("size", "long"),
-			field("deletionVector", DELETION_VECTOR),
-			field("baseRowId", "long"),
-			field("defaultRowCommitVersion", "long"),
-		),
-	),
-	field(
-		"metaData",
-		struct(
-			field("id", "string"),
-			field("name", "string"),
-			field("description", "string"),
-			field(
-				"format",
-				struct(field("provider", "string"), field("options", STRINGS)),
-			),
-			field("schemaString", "string"),
-			field("partitionColumns", array("string")),
-			field("configuration", STRINGS),
-			field("createdTime", "long"),
-		),
-	),
-	field(
-		"protocol",
-		struct(
-			field("minReaderVersion", "integer"),
-			field("minWriterVersion", "integer"),
-			field("readerFeatures", array("string")),
-			field("writerFeatures", array("string")),
-		),
-	),
-	field(
-		"domainMetadata",
-		struct(
-			field("domain", "string"),
-			field("configuration", "string"),
-			field("removed", "boolean"),
-		),
-	),
-);
+/** Actions of a sidecar. */
+const SIDECAR_ACTIONS = 50_000;
+/** Sidecars below half of that are joined once there are so many. */
+const SMALL_SIDECARS = 10;
 
-const WEEK_MS = 7 * 86_400_000;
+export interface CheckpointOptions {
+	/** Actions of a sidecar at most. */
+	readonly sidecarActions?: number;
+}
 
 /**
- * Writes the classic checkpoint of a published version, then the hint to it. Tombstones stay until
- * the table's retention has passed; removed domains are left out.
+ * Writes the checkpoint of a published version, then the hint to it: classic, or V2 with sidecars
+ * where the table's `delta.checkpointPolicy` says so. Tombstones stay until the table's retention has
+ * passed; removed domains are left out. Of V2, the sidecars of the last checkpoint whose files are
+ * all still there are used again.
+ *
+ * The result is the same state, which knows what was written.
  */
 export async function writeCheckpoint(
 	engine: Engine,
 	snapshot: Snapshot,
-): Promise<void> {
+	options: CheckpointOptions = {},
+): Promise<Snapshot> {
+	const v2 =
+		snapshot.metadata.configuration["delta.checkpointPolicy"] === "v2" &&
+		writerFeatures(snapshot.protocol).includes("v2Checkpoint");
+	return v2
+		? await writeV2(engine, snapshot, options)
+		: await writeClassic(engine, snapshot);
+}
+
+/** Removed files that are younger than the table's `delta.deletedFileRetentionDuration`. */
+export function retainedTombstones(
+	snapshot: Snapshot,
+	nowMs: number,
+): RemoveFile[] {
 	const keepAfter =
-		engine.now() -
+		nowMs -
 		(intervalMs(
 			snapshot.metadata.configuration["delta.deletedFileRetentionDuration"],
 		) ?? WEEK_MS);
-	const rows: Row[] = [
-		{ protocol: value(snapshot.protocol) },
-		{ metaData: value(snapshot.metadata) },
-		...[...snapshot.txns.values()].map((txn) => ({ txn: value(txn) })),
-		...[...snapshot.domains.values()]
-			.filter((domain) => !domain.removed)
-			.map((domainMetadata) => ({ domainMetadata: value(domainMetadata) })),
-		...[...snapshot.files.values()].map((add) => ({
-			add: value({ ...add, dataChange: false }),
-		})),
-		...[...snapshot.tombstones.values()]
-			.filter((remove) => (remove.deletionTimestamp ?? 0) > keepAfter)
-			.map((remove) => ({ remove: value({ ...remove, dataChange: false }) })),
-	];
-	const batch: Batch = {
-		schema: SCHEMA,
-		length: rows.length,
-		columns: SCHEMA.fields.map((column) =>
-			vectorOf(
-				column.type,
-				rows.map((row) => row[column.name] ?? null),
-			),
-		),
-	};
-	const { bytes } = encodeParquet([batch], { compression: "snappy" });
-	await engine.store.put(checkpointPath(snapshot.version), bytes);
-	await engine.store.put(
-		LAST_CHECKPOINT,
-		new TextEncoder().encode(
-			JSON.stringify({
-				version: snapshot.version,
-				size: rows.length,
-				sizeInBytes: bytes.length,
-				numOfAddFiles: snapshot.files.size,
-			}),
-		),
+	return [...snapshot.tombstones.values()].filter(
+		(remove) => (remove.deletionTimestamp ?? 0) > keepAfter,
 	);
 }
 
-const MAPS = new Set(["partitionValues", "tags", "options", "configuration"]);
-
-/** An action's JSON form as a `Value`: objects under the names of maps become maps. */
-function value(json: unknown, name = ""): Value {
-	if (json === null || json === undefined) return null;
-	if (Array.isArray(json)) return json.map((item) => value(item));
-	if (typeof json === "object") {
-		// `configuration` of a domain is text; only an object is a map.
-		if (MAPS.has(name))
-			return new Map(
-				Object.entries(json).map(([key, inner]) => [key, value(inner)]),
-			);
-		return Object.fromEntries(
-			Object.entries(json).map(([key, inner]) => [key, value(inner, key)]),
-		);
-	}
-	return json as string | number | boolean;
+function tableActions(snapshot: Snapshot) {
+	return [
+		{ name: "protocol", values: [snapshot.protocol] },
+		{ name: "metaData", values: [snapshot.metadata] },
+		{ name: "txn", values: [...snapshot.txns.values()] },
+		{
+			name: "domainMetadata",
+			values: [...snapshot.domains.values()].filter(({ removed }) => !removed),
+		},
+	];
 }
 
-/** Milliseconds of an interval such as `interval 1 week`; `undefined` when it is none. */
-export function intervalMs(text: string | undefined): number | undefined {
-	const units: Readonly<Record<string, number>> = {
-		millisecond: 1,
-		second: 1000,
-		minute: 60_000,
-		hour: 3_600_000,
-		day: 86_400_000,
-		week: WEEK_MS,
+async function writeClassic(
+	engine: Engine,
+	snapshot: Snapshot,
+): Promise<Snapshot> {
+	const actions = [
+		...tableActions(snapshot),
+		{ name: "add", values: [...snapshot.files.values()].map(checkpointAdd) },
+		{
+			name: "remove",
+			values: retainedTombstones(snapshot, engine.now()).map(checkpointRemove),
+		},
+	];
+	const bytes = encodeActions(joined(TABLE_ACTIONS, FILE_ACTIONS), actions);
+	await engine.store.put(checkpointPath(snapshot.version), bytes);
+	await writeLastCheckpoint(engine, {
+		version: snapshot.version,
+		size: actions.reduce((sum, { values }) => sum + values.length, 0),
+		sizeInBytes: bytes.length,
+		numOfAddFiles: snapshot.files.size,
+	});
+	return {
+		...snapshot,
+		checkpoint: { version: snapshot.version, sidecars: [] },
 	};
-	let total: number | undefined;
-	for (const [, count, unit] of (text ?? "").matchAll(
-		/(\d+)\s+([a-z]+?)s?\b/gi,
-	)) {
-		const factor = units[(unit ?? "").toLowerCase()];
-		if (factor === undefined) return undefined;
-		total = (total ?? 0) + Number(count) * factor;
+}
+
+type KeptSidecar = Checkpoint["sidecars"][number];
+
+async function writeV2(
+	engine: Engine,
+	snapshot: Snapshot,
+	{ sidecarActions = SIDECAR_ACTIONS }: CheckpointOptions,
+): Promise<Snapshot> {
+	const kept = untouched(snapshot, sidecarActions);
+	const sidecars: KeptSidecar[] = [...kept];
+	const entries = filesBeside(snapshot, kept);
+	for (let start = 0; start < entries.length; start += sidecarActions) {
+		const part = entries.slice(start, start + sidecarActions);
+		sidecars.push({
+			sidecar: await writeSidecar(
+				engine,
+				"add",
+				part.map(([, add]) => checkpointAdd(add)),
+			),
+			adds: new Map(part),
+			removes: new Map(),
+		});
 	}
-	return total;
+	const tombstones = retainedTombstones(snapshot, engine.now()).map(
+		checkpointRemove,
+	);
+	for (let start = 0; start < tombstones.length; start += sidecarActions) {
+		const part = tombstones.slice(start, start + sidecarActions);
+		sidecars.push({
+			sidecar: await writeSidecar(engine, "remove", part),
+			adds: new Map(),
+			removes: new Map(part.map((remove) => [remove.path, remove])),
+		});
+	}
+
+	const actions = [
+		{
+			name: "checkpointMetadata",
+			values: [{ version: snapshot.version, tags: {} }],
+		},
+		...tableActions(snapshot),
+		{ name: "sidecar", values: sidecars.map(({ sidecar }) => sidecar) },
+	];
+	const bytes = encodeActions(
+		joined(TABLE_ACTIONS, FILE_ACTIONS, V2_ACTIONS),
+		actions,
+	);
+	// Now and then by the classic name, which makes a reader without V2 fail clearly (PROTOCOL.md, "V2 Spec").
+	const path =
+		snapshot.version % 100 === 0
+			? checkpointPath(snapshot.version)
+			: `${LOG}${padded(snapshot.version)}.checkpoint.${engine.uuid()}.parquet`;
+	await engine.store.put(path, bytes);
+	await writeLastCheckpoint(engine, {
+		version: snapshot.version,
+		size:
+			actions.reduce((sum, { values }) => sum + values.length, 0) +
+			snapshot.files.size +
+			tombstones.length,
+		sizeInBytes: sidecars.reduce(
+			(sum, { sidecar }) => sum + sidecar.sizeInBytes,
+			bytes.length,
+		),
+		numOfAddFiles: snapshot.files.size,
+	});
+	return { ...snapshot, checkpoint: { version: snapshot.version, sidecars } };
+}
+
+/** Sidecars whose files are all in the table as they say, without the small ones when those are many. */
+function untouched(snapshot: Snapshot, sidecarActions: number): KeptSidecar[] {
+	const changes = [...snapshot.files.changes()];
+	const sound = (snapshot.checkpoint?.sidecars ?? []).filter(
+		({ adds, removes }) =>
+			adds.size > 0 &&
+			removes.size === 0 &&
+			// What was set since the columns were read is the same only as the same object.
+			changes.every(([key, add]) => !adds.has(key) || adds.get(key) === add),
+	);
+	const large = sound.filter(({ adds }) => adds.size * 2 >= sidecarActions);
+	return sound.length - large.length >= SMALL_SIDECARS ? large : sound;
+}
+
+/** The files that no kept sidecar has; every file was in a sidecar of the last checkpoint or is a change since. */
+function filesBeside(
+	snapshot: Snapshot,
+	kept: readonly KeptSidecar[],
+): [string, AddFile][] {
+	const last = snapshot.checkpoint?.sidecars ?? [];
+	if (last.length === 0) return [...snapshot.files.entries()];
+	const files = new Map<string, AddFile>();
+	const consider = (key: string): void => {
+		const add = snapshot.files.get(key);
+		if (add !== undefined && !kept.some(({ adds }) => adds.has(key)))
+			files.set(key, add);
+	};
+	for (const sidecar of last)
+		if (!kept.includes(sidecar))
+			for (const key of sidecar.adds.keys()) consider(key);
+	for (const [key] of snapshot.files.changes()) consider(key);
+	return [...files];
+}
+
+async function writeSidecar(
+	engine: Engine,
+	name: "add" | "remove",
+	values: readonly object[],
+): Promise<Sidecar> {
+	const bytes = encodeActions(FILE_ACTIONS, [{ name, values }]);
+	const path = `${engine.uuid()}.parquet`;
+	await engine.store.put(`${SIDECARS}${path}`, bytes);
+	return { path, sizeInBytes: bytes.length, modificationTime: engine.now() };
 }

@@ -11,6 +11,10 @@ export type DeltaErrorCode =
 	| "DELTA_TABLE_NOT_FOUND"
 	| "DELTA_DELETION_VECTOR_INVALID"
 	| "DELTA_SCHEMA_INCOMPATIBLE"
+	/** The table's `delta.appendOnly` forbids what was asked. */
+	| "DELTA_APPEND_ONLY"
+	/** Another commit changed what a transaction has read or wants to change. */
+	| "DELTA_CONFLICT"
 	/** The log refers to a file that this process may not, or can't, open. */
 	| "DELTA_FILE_OUTSIDE_TABLE";
 

@@ -114,6 +114,13 @@ export class LayeredMap<V> implements KeyedMap<V> {
 		else for (const [, value] of this.entries()) yield value;
 	}
 
+	/** What is set over the base, newest values only; `undefined` where a key is gone. */
+	*changes(): IterableIterator<[string, V | undefined]> {
+		for (const [i, layer] of this.#layers.entries())
+			for (const entry of layer)
+				if (!this.#inLayers(entry[0], i + 1)) yield entry;
+	}
+
 	/** Whether a layer from `from` on decides over the key. */
 	#inLayers(key: string, from: number): boolean {
 		for (let i = this.#layers.length - 1; i >= from; i--)

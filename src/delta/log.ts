@@ -155,7 +155,6 @@ function* parseLines(
 		const name = known.find((one) => isObject(parsed[one]));
 		if (name === undefined) continue;
 		const action = parsed[name] as Record<string, unknown>;
-		// biome-ignore lint/suspicious/useValidTypeof: the types are those of the table above.
 		for (const [field, type] of Object.entries(REQUIRED[name] ?? {}))
 			if (typeof action[field] !== type)
 				throw invalid(`${name} has no ${field} of type ${type}`);

@@ -1,5 +1,6 @@
 import type { Action, CommitInfo } from "./actions.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Conflict } from "./conflict.ts";
+import type { NewCommit, Snapshot } from "./snapshot.ts";
 
 /**
  * What a commit wants, computed against the newest snapshot. It is called again after every lost
@@ -13,7 +14,9 @@ export type Plan =
 			readonly info: CommitInfo;
 	  }
 	/** Give up without a commit: another writer went further, or there is nothing left to do. */
-	| { readonly kind: "abandon"; readonly reason: string };
+	| { readonly kind: "abandon"; readonly reason: string }
+	/** Give up because a commit that won changed what this one has read or wants to change. */
+	| { readonly kind: "conflict"; readonly conflict: Conflict };
 
 export type CommitOutcome =
 	| {
@@ -27,9 +30,10 @@ export type CommitOutcome =
 			readonly reason: string;
 			readonly snapshot: Snapshot | undefined;
 	  }
-	/** Every try was lost to other writers. */
+	/** A winner is in the way; without `conflict`, every try was lost to other writers. */
 	| {
 			readonly kind: "conflict";
+			readonly conflict?: Conflict;
 			readonly attempts: number;
 			readonly snapshot: Snapshot | undefined;
 	  };
@@ -37,7 +41,11 @@ export type CommitOutcome =
 export interface CommitRequest {
 	/** The newest snapshot that the caller has; `undefined` when it saw no table. */
 	readonly base: Snapshot | undefined;
-	readonly plan: (snapshot: Snapshot | undefined) => Plan;
+	/** `winners`: the commits between the snapshot of the last call and this one's, oldest first. */
+	readonly plan: (
+		snapshot: Snapshot | undefined,
+		winners: readonly NewCommit[],
+	) => Plan;
 	/** Tries before `conflict`. */
 	readonly maxAttempts?: number;
 }

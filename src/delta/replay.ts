@@ -24,9 +24,10 @@ export class Replay {
 	#metadata: Metadata | undefined;
 	#schema: Snapshot["schema"] | undefined;
 	#timestamp: number | undefined;
+	#totals: Snapshot["totals"];
 	readonly #base: Pick<
 		Snapshot,
-		"files" | "tombstones" | "txns" | "domains" | "checkpoint"
+		"files" | "tombstones" | "txns" | "domains" | "checkpoint" | "totals"
 	>;
 	readonly #files = new Map<string, AddFile | undefined>();
 	readonly #tombstones = new Map<string, RemoveFile | undefined>();
@@ -38,12 +39,13 @@ export class Replay {
 		version: number,
 		base: Pick<
 			Snapshot,
-			"files" | "tombstones" | "txns" | "domains" | "checkpoint"
+			"files" | "tombstones" | "txns" | "domains" | "checkpoint" | "totals"
 		>,
 	) {
 		this.#url = url;
 		this.version = version;
 		this.#base = base;
+		this.#totals = base.totals;
 	}
 
 	static fromNothing(url: string): Replay {
@@ -53,6 +55,7 @@ export class Replay {
 			txns: LayeredMap.empty(),
 			domains: LayeredMap.empty(),
 			checkpoint: undefined,
+			totals: { files: 0, bytes: 0 },
 		});
 	}
 
@@ -80,6 +83,7 @@ export class Replay {
 				new Map(checkpoint.domains.map((domain) => [domain.domain, domain])),
 			),
 			checkpoint: { version, sidecars: checkpoint.sidecars },
+			totals: undefined,
 		});
 		replay.#protocol = checkpoint.protocol;
 		replay.#metadata = checkpoint.metadata;
@@ -107,6 +111,7 @@ export class Replay {
 			if ("remove" in action) {
 				const key = fileKey(action.remove);
 				once(`remove ${key}`);
+				this.#count(key, undefined);
 				this.#files.set(key, undefined);
 				this.#tombstones.set(key, action.remove);
 			}
@@ -114,6 +119,7 @@ export class Replay {
 			if ("add" in action) {
 				const key = fileKey(action.add);
 				once(`add ${key}`);
+				this.#count(key, action.add);
 				this.#files.set(key, action.add);
 				this.#tombstones.set(key, undefined);
 			} else if ("metaData" in action) {
@@ -133,6 +139,21 @@ export class Replay {
 				timestamp = commitTimestamp(action.commitInfo);
 		}
 		this.#timestamp = timestamp;
+	}
+
+	/** Keeps the totals, where they are known, in step with one file. */
+	#count(key: string, next: AddFile | undefined): void {
+		if (this.#totals === undefined) return;
+		const known = this.#files.has(key)
+			? this.#files.get(key)
+			: this.#base.files.get(key);
+		this.#totals = {
+			files:
+				this.#totals.files +
+				Number(next !== undefined) -
+				Number(known !== undefined),
+			bytes: this.#totals.bytes + (next?.size ?? 0) - (known?.size ?? 0),
+		};
 	}
 
 	/** @throws DeltaError when protocol or metadata is missing, or the table can't be read */
@@ -156,6 +177,7 @@ export class Replay {
 			domains: this.#base.domains.with(this.#domains),
 			timestamp: this.#timestamp,
 			checkpoint: this.#base.checkpoint,
+			totals: this.#totals,
 		};
 	}
 }

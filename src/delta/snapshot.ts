@@ -14,13 +14,9 @@ import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
 import { inCommitTimestamps } from "./in-commit-timestamp.ts";
 import type { LayeredMap } from "./keyed-map.ts";
+import { readLastCheckpoint } from "./last-checkpoint.ts";
 import { type CompactedFile, type Listing, listLog } from "./listing.ts";
-import {
-	commitPath,
-	compactedPath,
-	LAST_CHECKPOINT,
-	parseCommit,
-} from "./log.ts";
+import { commitPath, compactedPath, parseCommit } from "./log.ts";
 import { Replay } from "./replay.ts";
 
 export { fileKey } from "./file-key.ts";
@@ -41,10 +37,28 @@ export interface Snapshot {
 	readonly domains: LayeredMap<DomainMetadata>;
 	/** Milliseconds since the epoch: in-commit timestamp of the version, else what its writer noted. */
 	readonly timestamp: number | undefined;
-	/** The checkpoint that the state was read from. */
+	/** The last checkpoint that the state was read from or written to. */
 	readonly checkpoint:
 		| { readonly version: number; readonly sidecars: Checkpoint["sidecars"] }
 		| undefined;
+	/** Number and bytes of the active files, where they are known without counting. */
+	readonly totals: Totals | undefined;
+}
+
+export interface Totals {
+	readonly files: number;
+	readonly bytes: number;
+}
+
+/** Counts the active files and their bytes, unless that is known. */
+export function totalsOf(snapshot: Snapshot): Totals {
+	if (snapshot.totals !== undefined) return snapshot.totals;
+	let [files, bytes] = [0, 0];
+	for (const { size } of snapshot.files.values()) {
+		files++;
+		bytes += size;
+	}
+	return { files, bytes };
 }
 
 /**
@@ -56,7 +70,7 @@ export async function loadSnapshot(
 	options: { readonly version?: number } = {},
 ): Promise<Snapshot | undefined> {
 	const { version } = options;
-	const hint = await lastCheckpoint(engine);
+	const hint = await readLastCheckpoint(engine);
 	const from =
 		hint !== undefined && hint <= (version ?? hint) ? hint : undefined;
 	const range = version === undefined ? {} : { to: version };
@@ -311,23 +325,4 @@ function notThere(engine: Engine, version: number, all: Listing): DeltaError {
 		"DELTA_VERSION_NOT_FOUND",
 		`${engine.store.url} has no version ${version}${version < first ? " any more" : ""}; its versions are ${first} to ${newest}`,
 	);
-}
-
-/** A hint only: whatever is wrong with it, the listing decides. */
-async function lastCheckpoint(engine: Engine): Promise<number | undefined> {
-	let text: string;
-	try {
-		text = new TextDecoder().decode(await engine.store.get(LAST_CHECKPOINT));
-	} catch (error) {
-		if (error instanceof NotFoundError) return undefined;
-		throw error;
-	}
-	try {
-		const { version } = JSON.parse(text) as { version?: unknown };
-		return typeof version === "number" && Number.isSafeInteger(version)
-			? version
-			: undefined;
-	} catch {
-		return undefined;
-	}
 }

@@ -1,0 +1,128 @@
+import type { Action, AddFile, Metadata, Protocol } from "./actions.ts";
+import { DeltaError } from "./errors.ts";
+import { writerFeatures } from "./features.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { numRecords } from "./stats-rows.ts";
+
+/*
+ * Row tracking (PROTOCOL.md, "Row Tracking"): each file has the id of its first row and the version
+ * that brought it; the highest id given away is in a domain of the table.
+ */
+
+export const ROW_TRACKING_DOMAIN = "delta.rowTracking";
+export const ROW_TRACKING_ENABLED = "delta.enableRowTracking";
+
+/**
+ * The actions with ids for the files that bring new rows. Files that come back with ids (a new
+ * deletion vector, a rearrangement) keep theirs. Computed by every try of a commit, so that a lost
+ * race gives other ids.
+ * @throws DeltaError DELTA_LOG_INVALID for a file without `numRecords`, or files without ids in a
+ * table whose row tracking gets enabled
+ */
+export function withRowIds(
+	actions: readonly Action[],
+	snapshot: Snapshot | undefined,
+	after: { readonly protocol: Protocol; readonly metadata: Metadata },
+	version: number,
+): Action[] {
+	if (!writerFeatures(after.protocol).includes("rowTracking"))
+		return [...actions];
+	const { configuration } = after.metadata;
+	if (configuration["delta.rowTrackingSuspended"] === "true")
+		return [...actions];
+	const before = highWaterMark(snapshot);
+	let mark = before;
+	const given = actions.map((action) => {
+		if (!("add" in action)) return action;
+		const { add } = action;
+		if (add.baseRowId !== undefined) {
+			mark = Math.max(mark, add.baseRowId - 1);
+			return add.defaultRowCommitVersion === undefined
+				? { add: { ...add, defaultRowCommitVersion: version } }
+				: action;
+		}
+		const rows = numRecords(add.stats);
+		if (rows === undefined)
+			throw new DeltaError(
+				"DELTA_LOG_INVALID",
+				`${add.path} has no numRecords in its statistics, which row tracking needs`,
+			);
+		const baseRowId = mark + 1;
+		mark += rows;
+		return {
+			add: {
+				...add,
+				baseRowId,
+				defaultRowCommitVersion: add.defaultRowCommitVersion ?? version,
+			},
+		};
+	});
+	const enabled = (metadata: Metadata | undefined): boolean =>
+		metadata?.configuration[ROW_TRACKING_ENABLED] === "true";
+	if (enabled(after.metadata) && !enabled(snapshot?.metadata))
+		checkBackfilled(snapshot, given);
+	if (mark === before) return given;
+	return [
+		...given.filter(
+			(action) =>
+				!("domainMetadata" in action) ||
+				action.domainMetadata.domain !== ROW_TRACKING_DOMAIN,
+		),
+		{
+			domainMetadata: {
+				domain: ROW_TRACKING_DOMAIN,
+				configuration: JSON.stringify({ rowIdHighWaterMark: mark }),
+				removed: false,
+			},
+		},
+	];
+}
+
+/** The files that need ids before row tracking can be enabled: added again with nothing changed. */
+export function filesWithoutRowIds(snapshot: Snapshot): AddFile[] {
+	const files: AddFile[] = [];
+	for (const file of snapshot.files.values())
+		if (file.baseRowId === undefined)
+			files.push({ ...file, dataChange: false });
+	return files;
+}
+
+/** The highest row id given away; -1 before the first. */
+export function highWaterMark(snapshot: Snapshot | undefined): number {
+	const domain = snapshot?.domains.get(ROW_TRACKING_DOMAIN);
+	if (domain === undefined || domain.removed) return -1;
+	const mark = (
+		JSON.parse(domain.configuration) as { rowIdHighWaterMark?: unknown }
+	).rowIdHighWaterMark;
+	if (typeof mark !== "number")
+		throw new DeltaError(
+			"DELTA_LOG_INVALID",
+			`the domain ${ROW_TRACKING_DOMAIN} holds ${domain.configuration}, which has no rowIdHighWaterMark`,
+		);
+	return mark;
+}
+
+function checkBackfilled(
+	snapshot: Snapshot | undefined,
+	actions: readonly Action[],
+): void {
+	if (snapshot === undefined) return;
+	const given = new Set(
+		actions.flatMap((action) => ("add" in action ? [action.add.path] : [])),
+	);
+	const gone = new Set(
+		actions.flatMap((action) =>
+			"remove" in action ? [action.remove.path] : [],
+		),
+	);
+	for (const file of snapshot.files.values())
+		if (
+			file.baseRowId === undefined &&
+			!given.has(file.path) &&
+			!gone.has(file.path)
+		)
+			throw new DeltaError(
+				"DELTA_LOG_INVALID",
+				`row tracking can't be enabled while ${file.path} has no row ids; add the files of filesWithoutRowIds in the same commit`,
+			);
+}
