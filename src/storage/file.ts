@@ -12,11 +12,14 @@ import {
 import { dirname, join, resolve, sep } from "node:path";
 import { messageOf } from "../errors.ts";
 import { NotFoundError, StorageError } from "./errors.ts";
+import { spanOf } from "./range.ts";
 import type {
+	Body,
 	ByteRange,
 	ObjectMeta,
 	ObjectStore,
 	PutOutcome,
+	SuffixRange,
 } from "./store.ts";
 
 const TEMPORARY = ".tmp-";
@@ -43,7 +46,7 @@ export function openFileStore(folder: string): ObjectStore {
 	/** Writes the body beside its place, and lets `name` give it its name. */
 	async function stage(
 		path: string,
-		body: Uint8Array,
+		body: Body,
 		name: (temporary: string, full: string) => Promise<void>,
 	): Promise<void> {
 		const full = locate(path);
@@ -137,11 +140,11 @@ export function openFileStore(folder: string): ObjectStore {
 
 async function read(
 	file: Awaited<ReturnType<typeof open>>,
-	range: ByteRange | undefined,
+	range: ByteRange | SuffixRange | undefined,
 ): Promise<Uint8Array> {
 	if (range === undefined) return await file.readFile();
-	const { size } = await file.stat();
-	const length = Math.max(0, Math.min(range.end, size) - range.start);
+	const { start, end } = spanOf(range, (await file.stat()).size);
+	const length = end - start;
 	const buffer = new Uint8Array(length);
 	let done = 0;
 	while (done < length) {
@@ -149,7 +152,7 @@ async function read(
 			buffer,
 			done,
 			length - done,
-			range.start + done,
+			start + done,
 		);
 		if (bytesRead === 0) break;
 		done += bytesRead;
