@@ -1,14 +1,14 @@
 import { takeVector } from "../columnar/batch.ts";
 import { constantVector } from "../columnar/literal.ts";
 import { type RandomAccess, readParquet } from "../columnar/parquet/read.ts";
-import type { DataType, StructType } from "../columnar/types.ts";
-import { decimalParts } from "../columnar/types.ts";
-import type { Batch, Value, Vector } from "../columnar/vector.ts";
+import type { StructType } from "../columnar/types.ts";
+import type { Batch, Vector } from "../columnar/vector.ts";
 import type { AddFile } from "./actions.ts";
 import { readDeletionVector } from "./deletion-vector.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { decodePath } from "./path.ts";
+import { parsePartitionValue } from "./partition.ts";
+import { locateFile } from "./path.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export interface ScannedBatch {
@@ -98,58 +98,9 @@ export async function* readTable(
 }
 
 function storedFile(engine: Engine, file: AddFile): RandomAccess {
-	const path = decodePath(file.path);
+	const { store, path } = locateFile(engine, file.path);
 	return {
 		size: file.size,
-		read: (start, end) => engine.store.get(path, { range: { start, end } }),
+		read: (start, end) => store.get(path, { range: { start, end } }),
 	};
-}
-
-/** A partition value of the log as a value of its column's type. */
-export function parsePartitionValue(
-	text: string | null,
-	type: DataType,
-): Value {
-	if (text === null || text === "") return null;
-	switch (type) {
-		case "string":
-			return text;
-		case "long":
-			return BigInt(text);
-		case "byte":
-		case "short":
-		case "integer":
-		case "float":
-		case "double":
-			return Number(text);
-		case "boolean":
-			return text === "true";
-		case "binary":
-			return Uint8Array.from(text, (char) => char.charCodeAt(0));
-		case "date":
-			return Math.floor(Date.parse(`${text}T00:00:00Z`) / 86_400_000);
-		case "timestamp":
-		case "timestamp_ntz": {
-			const match =
-				/^(\d+-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?$/.exec(text);
-			if (match === null) break;
-			return (
-				BigInt(Date.parse(`${match[1]}T${match[2]}Z`)) * 1000n +
-				BigInt((match[3] ?? "").padEnd(6, "0"))
-			);
-		}
-	}
-	const decimal = decimalParts(type);
-	const digits = /^(-?\d+)(?:\.(\d+))?$/.exec(text);
-	if (decimal !== undefined && digits !== null)
-		return {
-			unscaled: BigInt(
-				`${digits[1]}${(digits[2] ?? "").padEnd(decimal.scale, "0")}`,
-			),
-			scale: decimal.scale,
-		};
-	throw new DeltaError(
-		"DELTA_LOG_INVALID",
-		`the partition value ${text} is no ${JSON.stringify(type)}`,
-	);
 }
