@@ -8,7 +8,7 @@ import {
 } from "./deletion-bitmap.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { decodePath } from "./path.ts";
+import { canonicalPath, locateFile } from "./path.ts";
 import { decodeZ85, encodeZ85 } from "./z85.ts";
 
 export {
@@ -169,7 +169,7 @@ export class DeletionVectorReader {
 		for (const descriptor of descriptors) {
 			// What breaks the rules is reported where it is read.
 			if (!isReadable(descriptor) || descriptor.storageType === "i") continue;
-			const path = deletionVectorPath(descriptor);
+			const path = canonicalPath(deletionVectorPath(descriptor));
 			const known = files.get(path);
 			if (known === undefined) files.set(path, [descriptor]);
 			else known.push(descriptor);
@@ -225,7 +225,8 @@ export function dvId(descriptor: DeletionVectorDescriptor): string {
 }
 
 /**
- * The path of a stored vector below the table's root, or as it is in the log when it is absolute.
+ * The path of a stored vector as `add.path` would have it: URI-encoded, relative to the table's root
+ * or absolute.
  * @throws DeltaError DELTA_DELETION_VECTOR_INVALID when there is none
  */
 export function deletionVectorPath(
@@ -234,7 +235,7 @@ export function deletionVectorPath(
 	const text = descriptor.pathOrInlineDv;
 	switch (descriptor.storageType) {
 		case "p":
-			return decodePath(text);
+			return text;
 		case "u": {
 			const id = decodeZ85(text.slice(-20));
 			if (id?.length !== 16)
@@ -246,7 +247,7 @@ export function deletionVectorPath(
 				/^(.{8})(.{4})(.{4})(.{4})(.{12})$/,
 				"$1-$2-$3-$4-$5",
 			);
-			const prefix = text.slice(0, -20);
+			const prefix = encodeURIComponent(text.slice(0, -20));
 			return `${prefix === "" ? "" : `${prefix}/`}deletion_vector_${uuid}.bin`;
 		}
 		default:
@@ -259,7 +260,8 @@ export function deletionVectorPath(
 async function fetchSpan(engine: Engine, span: Span): Promise<Uint8Array> {
 	const { path, start, end } = span;
 	try {
-		return await engine.store.get(path, { range: { start, end } });
+		const file = locateFile(engine, path);
+		return await file.store.get(file.path, { range: { start, end } });
 	} catch (cause) {
 		if (!(cause instanceof NotFoundError)) throw cause;
 		throw new DeltaError(
@@ -351,7 +353,8 @@ function checkDescriptor(descriptor: DeletionVectorDescriptor): void {
 function isReadable(descriptor: DeletionVectorDescriptor): boolean {
 	try {
 		checkDescriptor(descriptor);
-		if (descriptor.storageType !== "i") deletionVectorPath(descriptor);
+		if (descriptor.storageType !== "i")
+			canonicalPath(deletionVectorPath(descriptor));
 		return true;
 	} catch {
 		return false;

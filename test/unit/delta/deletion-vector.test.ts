@@ -126,10 +126,37 @@ test("paths follow from the descriptor: prefix and UUID, or a URI", () => {
 			storageType: "p",
 			pathOrInlineDv: "s3://my%20table/deletion_vector_1.bin",
 		}),
-	).toBe("s3://my table/deletion_vector_1.bin");
+	).toBe("s3://my%20table/deletion_vector_1.bin");
 	expect(
 		deletionVectorPath({ ...FIRST, pathOrInlineDv: "vBn[lx{q8@P<9BNH/isA" }),
 	).toBe("deletion_vector_61d16c75-6994-46b7-a15b-8b538852e50e.bin");
+});
+
+test("a vector with an absolute path is read in the table, and outside of it where that can be opened", async () => {
+	const engine = await engineWithFile();
+	const root = engine.store.url;
+	const absolute = {
+		...FIRST,
+		storageType: "p" as const,
+		pathOrInlineDv: `${root}/ab/deletion%5Fvector_${UUID}.bin`,
+	};
+	expect([...(await readDeletionVector(engine, absolute))]).toEqual([0, 9]);
+	const elsewhere = { ...absolute, pathOrInlineDv: "s3://other/dv%201.bin" };
+	await expect(readDeletionVector(engine, elsewhere)).rejects.toMatchObject({
+		code: "DELTA_FILE_OUTSIDE_TABLE",
+	});
+	const opened: string[] = [];
+	const other = memoryEngine();
+	await other.store.put("dv 1.bin", FILE);
+	const wide: Engine = {
+		...engine,
+		openAt: (url) => {
+			opened.push(url);
+			return { store: other.store, path: "dv 1.bin" };
+		},
+	};
+	expect([...(await readDeletionVector(wide, elsewhere))]).toEqual([0, 9]);
+	expect(opened).toEqual(["s3://other/dv%201.bin"]);
 });
 
 test("vectors of one file differ by their offset, and a null offset is none", () => {
