@@ -11,6 +11,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { messageOf } from "../errors.ts";
+import { Source } from "./body.ts";
 import { NotFoundError, StorageError } from "./errors.ts";
 import { spanOf } from "./range.ts";
 import type {
@@ -81,6 +82,8 @@ export function openFileStore(folder: string): ObjectStore {
 					await file.close();
 				}
 			} catch (error) {
+				if (isNoFile(error))
+					throw new NotFoundError(`file://${root}`, path, { cause: error });
 				throw typed(error, root, path);
 			}
 		},
@@ -92,16 +95,17 @@ export function openFileStore(folder: string): ObjectStore {
 					? { path, size: found.size, modified: Math.floor(found.mtimeMs) }
 					: undefined;
 			} catch (error) {
-				if (isMissing(error)) return undefined;
+				if (isNoFile(error)) return undefined;
 				throw typed(error, root, path);
 			}
 		},
 
 		put: async (path, body) => {
+			const source = new Source(body);
 			try {
-				await stage(path, body, rename);
+				await stage(path, source.chunks(), rename);
 			} catch (error) {
-				throw typed(error, root, path);
+				throw source.failedWith(error) ? error : typed(error, root, path);
 			}
 		},
 
@@ -131,7 +135,7 @@ export function openFileStore(folder: string): ObjectStore {
 				try {
 					await unlink(locate(path));
 				} catch (error) {
-					if (!isMissing(error)) throw typed(error, root, path);
+					if (!isNoFile(error)) throw typed(error, root, path);
 				}
 			}
 		},
@@ -143,7 +147,10 @@ async function read(
 	range: ByteRange | SuffixRange | undefined,
 ): Promise<Uint8Array> {
 	if (range === undefined) return await file.readFile();
-	const { start, end } = spanOf(range, (await file.stat()).size);
+	const found = await file.stat();
+	if (!found.isFile())
+		throw Object.assign(new Error("not a file"), { code: "EISDIR" });
+	const { start, end } = spanOf(range, found.size);
 	const length = end - start;
 	const buffer = new Uint8Array(length);
 	let done = 0;
@@ -219,6 +226,11 @@ function hasCode(error: unknown, code: string): boolean {
 
 function isMissing(error: unknown): boolean {
 	return hasCode(error, "ENOENT");
+}
+
+/** A folder, or something below a file: no object has such a path. */
+function isNoFile(error: unknown): boolean {
+	return ["ENOENT", "ENOTDIR", "EISDIR"].some((code) => hasCode(error, code));
 }
 
 function typed(error: unknown, root: string, path: string): Error {

@@ -1,8 +1,9 @@
+import { StorageError } from "./errors.ts";
 import type { ByteRange, SuffixRange } from "./store.ts";
 
 /**
  * The part of an object of `size` bytes that a range asks for, cut at its ends.
- * @throws RangeError for anything but whole numbers of bytes from 0 on
+ * @throws StorageError STORAGE_RANGE_INVALID for anything but whole numbers from 0 on
  */
 export function spanOf(
 	range: ByteRange | SuffixRange | undefined,
@@ -31,7 +32,8 @@ export function rangeHeader(
 function check(range: ByteRange | SuffixRange): void {
 	for (const [name, value] of Object.entries(range))
 		if (!Number.isSafeInteger(value) || value < 0)
-			throw new RangeError(
+			throw new StorageError(
+				"STORAGE_RANGE_INVALID",
 				`${name} of a byte range is ${value}: it must be a whole number from 0 on`,
 			);
 }

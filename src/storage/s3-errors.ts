@@ -35,6 +35,7 @@ export function conditionalPutFailure(
 	if (status === 412) return "exists";
 	if (status === undefined || status < 300) return "unknown";
 	if (status >= 500 && status !== 501) return "unknown";
+	if (NAME_CLASH.has(nameOf(error))) return "refused";
 	return status === 409 || status === 307 ? "unknown" : "refused";
 }
 
@@ -57,7 +58,6 @@ export function judge(error: unknown): Verdict {
 	if (
 		nameOf(error) === "CredentialsProviderError" ||
 		nameOf(error) === "AbortError" ||
-		error instanceof RangeError ||
 		(typeof code === "string" && CERTIFICATE.has(code)) ||
 		(status !== undefined && isFinal(status, nameOf(error)))
 	)
@@ -78,8 +78,11 @@ const CERTIFICATE = new Set([
 	"ERR_TLS_CERT_ALTNAME_INVALID",
 ]);
 
+/** Gateways over folders: what is a folder can't be an object too. */
+const NAME_CLASH = new Set(["ExistingObjectIsDirectory", "ObjectParentIsFile"]);
+
 function isFinal(status: number, name: string): boolean {
-	if (status === 501) return true;
+	if (status === 501 || NAME_CLASH.has(name)) return true;
 	if (status < 300 || status === 307 || status >= 500) return false;
 	return (
 		![408, 409, 429].includes(status) &&

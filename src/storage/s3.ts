@@ -8,6 +8,7 @@ import {
 	PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import { withoutUserInfo } from "../errors.ts";
+import { Source } from "./body.ts";
 import { crc32Of, mismatch } from "./checksum.ts";
 import { NotFoundError, StorageError } from "./errors.ts";
 import { rangeHeader, spanOf } from "./range.ts";
@@ -26,7 +27,7 @@ import {
 	statusOf,
 	storageError,
 } from "./s3-errors.ts";
-import { PART_BYTES, partsOf, uploadInParts } from "./s3-upload.ts";
+import { partsOf, uploadInParts } from "./s3-upload.ts";
 import type {
 	ByteRange,
 	ObjectStore,
@@ -109,7 +110,8 @@ export function openS3Store(location: S3Location): ObjectStore {
 		},
 
 		put: async (path, body) => {
-			const parts = body instanceof Uint8Array ? slices(body) : partsOf(body);
+			const source = new Source(body);
+			const parts = partsOf(source.chunks());
 			try {
 				const first = await parts.next();
 				const second = first.done ? first : await parts.next();
@@ -117,9 +119,9 @@ export function openS3Store(location: S3Location): ObjectStore {
 					await putWhole(path, first.done ? new Uint8Array(0) : first.value);
 				else await putInParts(path, first.value, second.value, parts);
 			} catch (error) {
-				throw fail(error, path);
+				throw source.failedWith(error) ? error : fail(error, path);
 			} finally {
-				await parts.return?.(undefined);
+				await parts.return(undefined);
 			}
 		},
 
@@ -352,11 +354,6 @@ export function openS3Store(location: S3Location): ObjectStore {
 			}),
 		);
 	}
-}
-
-async function* slices(body: Uint8Array): AsyncGenerator<Uint8Array> {
-	for (let start = 0; start < body.length; start += PART_BYTES)
-		yield body.subarray(start, start + PART_BYTES);
 }
 
 /** Keys are asked for URL-encoded, with `+` for a space, because XML can't hold every character. */
