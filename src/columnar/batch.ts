@@ -103,6 +103,79 @@ export function takeVector(vector: Vector, rows: Int32Array): Vector {
 	}
 }
 
+/** Slots `from` to `to`, which share the vector's memory where they can. */
+export function sliceVector(vector: Vector, from: number, to: number): Vector {
+	const length = to - from;
+	if (length === vector.length) return vector;
+	const slots = { length, validity: vector.validity?.subarray(from, to) };
+	const rebased = (offsets: Int32Array): Int32Array => {
+		const base = offsets[from] as number;
+		return offsets.subarray(from, to + 1).map((offset) => offset - base);
+	};
+	switch (vector.kind) {
+		case "bool": {
+			const values = vector.values.subarray(from, to);
+			return { kind: vector.kind, ...slots, values };
+		}
+		case "i32": {
+			const values = vector.values.subarray(from, to);
+			return { kind: vector.kind, ...slots, values };
+		}
+		case "i64": {
+			const values = vector.values.subarray(from, to);
+			return { kind: vector.kind, ...slots, values };
+		}
+		case "f32": {
+			const values = vector.values.subarray(from, to);
+			return { kind: vector.kind, ...slots, values };
+		}
+		case "f64": {
+			const values = vector.values.subarray(from, to);
+			return { kind: vector.kind, ...slots, values };
+		}
+		case "fixed16": {
+			const values = vector.values.subarray(from * 16, to * 16);
+			return { kind: vector.kind, ...slots, values };
+		}
+		case "bytes": {
+			const { offsets, data } = vector;
+			return {
+				kind: vector.kind,
+				...slots,
+				offsets: rebased(offsets),
+				data: data.subarray(offsets[from], offsets[to]),
+			};
+		}
+		case "struct":
+			return {
+				kind: vector.kind,
+				...slots,
+				children: vector.children.map((child) => sliceVector(child, from, to)),
+			};
+		case "list": {
+			const { offsets, child } = vector;
+			const [start, end] = [offsets[from] as number, offsets[to] as number];
+			return {
+				kind: vector.kind,
+				...slots,
+				offsets: rebased(offsets),
+				child: sliceVector(child, start, end),
+			};
+		}
+		case "map": {
+			const { offsets } = vector;
+			const [start, end] = [offsets[from] as number, offsets[to] as number];
+			return {
+				kind: vector.kind,
+				...slots,
+				offsets: rebased(offsets),
+				keys: sliceVector(vector.keys, start, end),
+				values: sliceVector(vector.values, start, end),
+			};
+		}
+	}
+}
+
 /** Slots `from` to `to` of a vector. */
 export interface VectorSlice {
 	readonly vector: Vector;

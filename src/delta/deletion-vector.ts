@@ -1,10 +1,23 @@
 import { crc32 } from "node:zlib";
-import { RoaringBitmap32, SerializationFormat } from "roaring-wasm";
+import { NotFoundError } from "../storage/errors.ts";
 import type { DeletionVectorDescriptor } from "./actions.ts";
+import {
+	type DeletedRows,
+	decodeBitmap,
+	encodeBitmap,
+} from "./deletion-bitmap.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { decodePath } from "./path.ts";
+import { canonicalPath, locateFile } from "./path.ts";
 import { decodeZ85, encodeZ85 } from "./z85.ts";
+
+export {
+	type DeletedRows,
+	decodeBitmap,
+	differenceRows,
+	encodeBitmap,
+	unionRows,
+} from "./deletion-bitmap.ts";
 
 /*
  * A deletion vector file (PROTOCOL.md, "Deletion Vector File Storage Format"):
@@ -12,188 +25,350 @@ import { decodeZ85, encodeZ85 } from "./z85.ts";
  *   u8      version = 1
  *   per vector, at `offset`:
  *     u32 BE  size of data
- *     data    u32 LE  magic 1681511377
- *             u64 LE  number of buckets
- *             per bucket, ascending: u32 LE key (high 32 bits of the rows),
- *                                    a 32-bit roaring bitmap in its portable form
+ *     data    a bitmap
  *     u32 BE  CRC-32 of data
  */
 const FILE_VERSION = 1;
-const MAGIC = 1681511377;
-const NATIVE_MAGIC = 1681511376;
+/** Size before and checksum behind a vector's data. */
+const FRAME_BYTES = 8;
 
-/** Deleted rows of one data file: positions, ascending. */
-export type DeletedRows = Uint32Array;
+/**
+ * Vectors up to this size stand in the log itself, which saves the write of a file and its read.
+ * They are 160 characters then, a third of a usual `add` with statistics, which every reader of the
+ * log and every checkpoint has to carry; some 50 scattered rows, or any number in a dozen runs, fit.
+ */
+const INLINE_BYTES = 128;
+
+/** Vectors of a file are fetched together unless so much lies between them, or so much is to come. */
+const GAP_BYTES = 64 * 1024;
+const SPAN_BYTES = 4 * 1024 * 1024;
+const CACHE_BYTES = 32 * 1024 * 1024;
 
 export interface StagedDeletionVectors {
-	/** The file's path below the table's root. */
-	readonly path: string;
-	readonly bytes: Uint8Array;
+	/**
+	 * What has to be stored before the commit, its path below the table's root; `undefined` when all
+	 * vectors stand in their descriptors.
+	 */
+	readonly file:
+		| { readonly path: string; readonly bytes: Uint8Array }
+		| undefined;
 	/** One per input, in order. */
 	readonly descriptors: readonly DeletionVectorDescriptor[];
 }
 
-/** Packs the vectors of several data files in one file, to be stored before the commit. */
+/** Vectors of several data files: small ones inline, the others packed in one file. */
 export function stageDeletionVectors(
 	vectors: readonly DeletedRows[],
 	uuid: string,
+	options: { readonly inlineBytes?: number } = {},
 ): StagedDeletionVectors {
+	const { inlineBytes = INLINE_BYTES } = options;
 	const parts: Uint8Array[] = [Uint8Array.of(FILE_VERSION)];
-	const descriptors: DeletionVectorDescriptor[] = [];
-	const pathOrInlineDv = encodeZ85(
-		Buffer.from(uuid.replaceAll("-", ""), "hex"),
-	);
+	const id = encodeZ85(Buffer.from(uuid.replaceAll("-", ""), "hex"));
 	let offset = 1;
-	for (const rows of vectors) {
+	const descriptors = vectors.map((rows): DeletionVectorDescriptor => {
 		const data = encodeBitmap(rows);
-		const frame = Buffer.alloc(8);
+		const measures = { sizeInBytes: data.length, cardinality: rows.length };
+		if (data.length <= inlineBytes)
+			return {
+				storageType: "i",
+				pathOrInlineDv: encodeZ85(data),
+				...measures,
+			};
+		const frame = Buffer.alloc(FRAME_BYTES);
 		frame.writeUInt32BE(data.length, 0);
 		frame.writeUInt32BE(crc32(data), 4);
 		parts.push(frame.subarray(0, 4), data, frame.subarray(4));
-		descriptors.push({
+		const start = offset;
+		offset += data.length + FRAME_BYTES;
+		return {
 			storageType: "u",
-			pathOrInlineDv,
-			offset,
-			sizeInBytes: data.length,
-			cardinality: rows.length,
-		});
-		offset += data.length + 8;
-	}
+			pathOrInlineDv: id,
+			offset: start,
+			...measures,
+		};
+	});
 	return {
-		path: `deletion_vector_${uuid}.bin`,
-		bytes: Buffer.concat(parts),
+		file:
+			parts.length === 1
+				? undefined
+				: {
+						path: `deletion_vector_${uuid}.bin`,
+						bytes: Buffer.concat(parts),
+					},
 		descriptors,
 	};
 }
 
-/** @throws DeltaError DELTA_DELETION_VECTOR_INVALID when size, checksum or cardinality are wrong */
+/**
+ * Reads one vector; many of a table are read by `DeletionVectorReader` with fewer requests.
+ * @throws DeltaError DELTA_DELETION_VECTOR_INVALID when anything about it is wrong,
+ * DELTA_FILE_MISSING when its file is gone
+ */
 export async function readDeletionVector(
 	engine: Engine,
 	descriptor: DeletionVectorDescriptor,
 ): Promise<DeletedRows> {
-	const { sizeInBytes, cardinality } = descriptor;
-	let data: Uint8Array;
-	if (descriptor.storageType === "i") {
-		const decoded = decodeZ85(descriptor.pathOrInlineDv);
-		if (decoded === undefined || decoded.length < sizeInBytes)
-			throw invalid("an inline deletion vector is not Z85 of its size");
-		data = decoded.subarray(0, sizeInBytes);
-	} else {
-		const path = deletionVectorPath(descriptor);
-		const start = descriptor.offset ?? 1;
-		const frame = Buffer.from(
-			await engine.store.get(path, {
-				range: { start, end: start + sizeInBytes + 8 },
-			}),
-		);
-		if (
-			frame.length !== sizeInBytes + 8 ||
-			frame.readUInt32BE(0) !== sizeInBytes
-		)
-			throw invalid(
-				`${path} has no deletion vector of ${sizeInBytes} bytes at ${start}`,
-			);
-		data = frame.subarray(4, 4 + sizeInBytes);
-		if (crc32(data) !== frame.readUInt32BE(4 + sizeInBytes))
-			throw invalid(`${path}: the checksum at ${start} is wrong`);
-	}
-	const rows = decodeBitmap(data);
-	if (rows.length !== cardinality)
-		throw invalid(
-			`a deletion vector holds ${rows.length} rows where the log says ${cardinality}`,
-		);
-	return rows;
+	return await new DeletionVectorReader(engine).read(descriptor);
 }
 
-/** The path of a stored vector below the table's root. */
+/** Bytes of a file that are fetched at once. */
+interface Span {
+	readonly path: string;
+	readonly start: number;
+	end: number;
+}
+
+/**
+ * Reads the vectors of many data files: neighbours in one file come with one range read, kept within
+ * a bound while others of them may be asked for. Vectors that weren't announced are read alone.
+ */
+export class DeletionVectorReader {
+	readonly #engine: Engine;
+	readonly #cacheBytes: number;
+	/** By `dvId`. */
+	readonly #spans = new Map<string, Span>();
+	/** What was fetched, least recently used first. */
+	readonly #fetched = new Map<Span, Promise<Uint8Array>>();
+	#held = 0;
+
+	constructor(
+		engine: Engine,
+		options: {
+			readonly descriptors?: Iterable<DeletionVectorDescriptor>;
+			/** Bytes of files that are kept. */
+			readonly cacheBytes?: number;
+		} = {},
+	) {
+		this.#engine = engine;
+		this.#cacheBytes = options.cacheBytes ?? CACHE_BYTES;
+		this.#announce(options.descriptors ?? []);
+	}
+
+	/** @throws DeltaError as `readDeletionVector` */
+	async read(descriptor: DeletionVectorDescriptor): Promise<DeletedRows> {
+		checkDescriptor(descriptor);
+		if (descriptor.storageType === "i") return decodeInline(descriptor);
+		const span = this.#spans.get(dvId(descriptor)) ?? spanOf(descriptor);
+		const bytes = await this.#fetch(span);
+		const { start, end } = frameOf(descriptor);
+		const where = `${this.#engine.store.url}: ${span.path} at ${start}`;
+		if (span.start === 0 && bytes[0] !== FILE_VERSION)
+			throw invalid(
+				`${where}: the file has version ${bytes[0] ?? "none, it is empty"}; this engine reads version ${FILE_VERSION}`,
+			);
+		return decodeFrame(
+			bytes.subarray(start - span.start, end - span.start),
+			descriptor,
+			where,
+		);
+	}
+
+	#announce(descriptors: Iterable<DeletionVectorDescriptor>): void {
+		const files = new Map<string, DeletionVectorDescriptor[]>();
+		for (const descriptor of descriptors) {
+			// What breaks the rules is reported where it is read.
+			if (!isReadable(descriptor) || descriptor.storageType === "i") continue;
+			const path = canonicalPath(deletionVectorPath(descriptor));
+			const known = files.get(path);
+			if (known === undefined) files.set(path, [descriptor]);
+			else known.push(descriptor);
+		}
+		for (const vectors of files.values()) {
+			vectors.sort((a, b) => frameOf(a).start - frameOf(b).start);
+			let span: Span | undefined;
+			for (const descriptor of vectors) {
+				const own = spanOf(descriptor);
+				if (
+					span === undefined ||
+					own.start - span.end > GAP_BYTES ||
+					own.end - span.start > SPAN_BYTES
+				)
+					span = own;
+				else span.end = Math.max(span.end, own.end);
+				this.#spans.set(dvId(descriptor), span);
+			}
+		}
+	}
+
+	#fetch(span: Span): Promise<Uint8Array> {
+		const known = this.#fetched.get(span);
+		if (known !== undefined) {
+			this.#fetched.delete(span);
+			this.#fetched.set(span, known);
+			return known;
+		}
+		const bytes = fetchSpan(this.#engine, span);
+		const size = span.end - span.start;
+		if (size > this.#cacheBytes) return bytes;
+		for (const oldest of this.#fetched.keys()) {
+			if (this.#held + size <= this.#cacheBytes) break;
+			this.#drop(oldest);
+		}
+		this.#fetched.set(span, bytes);
+		this.#held += size;
+		// A failure is reported to who waits for it, and the next one tries again.
+		bytes.catch(() => this.#drop(span));
+		return bytes;
+	}
+
+	#drop(span: Span): void {
+		if (this.#fetched.delete(span)) this.#held -= span.end - span.start;
+	}
+}
+
+/** PROTOCOL.md, "Derived Fields": what tells two vectors of one data file apart. */
+export function dvId(descriptor: DeletionVectorDescriptor): string {
+	const { storageType, pathOrInlineDv, offset } = descriptor;
+	// A checkpoint's missing offset may be null.
+	return `${storageType}${pathOrInlineDv}${offset === undefined || offset === null ? "" : `@${offset}`}`;
+}
+
+/**
+ * The path of a stored vector as `add.path` would have it: URI-encoded, relative to the table's root
+ * or absolute.
+ * @throws DeltaError DELTA_DELETION_VECTOR_INVALID when there is none
+ */
 export function deletionVectorPath(
 	descriptor: DeletionVectorDescriptor,
 ): string {
-	if (descriptor.storageType === "p")
-		return decodePath(descriptor.pathOrInlineDv);
 	const text = descriptor.pathOrInlineDv;
-	const prefix = text.slice(0, -20);
-	const id = decodeZ85(text.slice(-20));
-	if (id === undefined || text.length < 20)
-		throw invalid(`${text} is not the Z85 form of a UUID`);
-	const hex = Buffer.from(id).toString("hex");
-	const uuid = hex.replace(
-		/^(.{8})(.{4})(.{4})(.{4})(.{12})$/,
-		"$1-$2-$3-$4-$5",
-	);
-	return `${prefix === "" ? "" : `${prefix}/`}deletion_vector_${uuid}.bin`;
-}
-
-/** Both sets of rows as one. */
-export function unionRows(a: DeletedRows, b: DeletedRows): DeletedRows {
-	const merged = new Uint32Array(a.length + b.length);
-	let [i, j, length] = [0, 0, 0];
-	while (i < a.length || j < b.length) {
-		const x = a[i] ?? Number.POSITIVE_INFINITY;
-		const y = b[j] ?? Number.POSITIVE_INFINITY;
-		if (x <= y) i++;
-		if (y <= x) j++;
-		merged[length++] = Math.min(x, y);
+	switch (descriptor.storageType) {
+		case "p":
+			return text;
+		case "u": {
+			const id = decodeZ85(text.slice(-20));
+			if (id?.length !== 16)
+				throw invalid(
+					`the deletion vector ${shown(text)} does not end with a UUID in Z85`,
+				);
+			const hex = Buffer.from(id).toString("hex");
+			const uuid = hex.replace(
+				/^(.{8})(.{4})(.{4})(.{4})(.{12})$/,
+				"$1-$2-$3-$4-$5",
+			);
+			const prefix = encodeURIComponent(text.slice(0, -20));
+			return `${prefix === "" ? "" : `${prefix}/`}deletion_vector_${uuid}.bin`;
+		}
+		default:
+			throw invalid(
+				`a deletion vector of type ${shown(String(descriptor.storageType))} has no path`,
+			);
 	}
-	return merged.slice(0, length);
 }
 
-export function encodeBitmap(rows: DeletedRows): Uint8Array {
-	const bitmap = new RoaringBitmap32(rows);
+async function fetchSpan(engine: Engine, span: Span): Promise<Uint8Array> {
+	const { path, start, end } = span;
 	try {
-		bitmap.runOptimize();
-		const body = bitmap.serialize(SerializationFormat.portable);
-		const empty = rows.length === 0;
-		const data = Buffer.alloc(12 + (empty ? 0 : 4 + body.length));
-		data.writeUInt32LE(MAGIC, 0);
-		data.writeBigUInt64LE(empty ? 0n : 1n, 4);
-		if (!empty) data.set(body, 16);
-		return data;
-	} finally {
-		bitmap.dispose();
-	}
-}
-
-export function decodeBitmap(bytes: Uint8Array): DeletedRows {
-	const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-	if (data.length < 8) throw invalid("a deletion vector is cut short");
-	const magic = data.readUInt32LE(0);
-	if (magic === MAGIC) {
-		if (data.length < 12) throw invalid("a deletion vector is cut short");
-		const buckets = data.readBigUInt64LE(4);
-		if (buckets === 0n) return new Uint32Array(0);
-		if (buckets > 1n || data.length < 16 || data.readUInt32LE(12) !== 0)
-			throw invalid("a deletion vector has rows beyond 2^32");
-		return decodeRoaring(data.subarray(16));
-	}
-	if (magic === NATIVE_MAGIC) {
-		// Older Spark writers: i32 LE count, then per bucket i32 LE size and a 32-bit bitmap.
-		const buckets = data.readInt32LE(4);
-		if (buckets === 0) return new Uint32Array(0);
-		if (buckets > 1 || data.length < 12)
-			throw invalid("a deletion vector has rows beyond 2^32");
-		const size = data.readInt32LE(8);
-		if (size < 0 || data.length < 12 + size)
-			throw invalid("a deletion vector is cut short");
-		return decodeRoaring(data.subarray(12, 12 + size));
-	}
-	throw invalid(`a deletion vector starts with ${magic}, not ${MAGIC}`);
-}
-
-function decodeRoaring(data: Uint8Array): Uint32Array {
-	let bitmap: RoaringBitmap32;
-	try {
-		bitmap = RoaringBitmap32.deserialize(data, "portable");
+		const file = locateFile(engine, path);
+		return await file.store.get(file.path, { range: { start, end } });
 	} catch (cause) {
-		throw invalid("a deletion vector is no roaring bitmap", cause);
-	}
-	try {
-		return bitmap.toUint32Array();
-	} finally {
-		bitmap.dispose();
+		if (!(cause instanceof NotFoundError)) throw cause;
+		throw new DeltaError(
+			"DELTA_FILE_MISSING",
+			`${engine.store.url}: the deletion vector file ${path} is gone; restore it, or read a version that does not need it`,
+			{ cause },
+		);
 	}
 }
 
-function invalid(message: string, cause?: unknown): DeltaError {
-	return new DeltaError("DELTA_DELETION_VECTOR_INVALID", message, { cause });
+/** Where the vector's frame is in its file; a missing offset means the first one. */
+function frameOf(descriptor: DeletionVectorDescriptor): {
+	readonly start: number;
+	readonly end: number;
+} {
+	const start = descriptor.offset ?? 1;
+	return { start, end: start + descriptor.sizeInBytes + FRAME_BYTES };
+}
+
+/** The file's version comes with its first vector. */
+function spanOf(descriptor: DeletionVectorDescriptor): Span {
+	const { start, end } = frameOf(descriptor);
+	return {
+		path: deletionVectorPath(descriptor),
+		start: start === 1 ? 0 : start,
+		end,
+	};
+}
+
+/** Rows of a vector that stands in its descriptor. */
+function decodeInline(descriptor: DeletionVectorDescriptor): DeletedRows {
+	const { sizeInBytes, cardinality, pathOrInlineDv } = descriptor;
+	// Spark's "no rows deleted".
+	if (sizeInBytes === 0 && cardinality === 0) return new Uint32Array(0);
+	const decoded = decodeZ85(pathOrInlineDv);
+	if (decoded === undefined)
+		throw invalid(
+			`the inline deletion vector ${shown(pathOrInlineDv)} is not Z85`,
+		);
+	if (decoded.length < sizeInBytes || decoded.length - sizeInBytes > 3)
+		throw invalid(
+			`an inline deletion vector has ${decoded.length} bytes where its descriptor says ${sizeInBytes}`,
+		);
+	return decodeBitmap(decoded.subarray(0, sizeInBytes), { cardinality });
+}
+
+/** Rows of a vector from its frame: size, data, checksum. `where` is for the message. */
+function decodeFrame(
+	bytes: Uint8Array,
+	descriptor: DeletionVectorDescriptor,
+	where: string,
+): DeletedRows {
+	const { sizeInBytes, cardinality } = descriptor;
+	const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+	if (frame.length !== sizeInBytes + FRAME_BYTES)
+		throw invalid(
+			`${where}: the file ends before the ${sizeInBytes} bytes of a deletion vector`,
+		);
+	const size = frame.readUInt32BE(0);
+	if (size !== sizeInBytes)
+		throw invalid(
+			`${where}: a deletion vector of ${size} bytes, where the log says ${sizeInBytes}`,
+		);
+	const data = frame.subarray(4, 4 + sizeInBytes);
+	if (crc32(data) !== frame.readUInt32BE(4 + sizeInBytes))
+		throw invalid(`${where}: the deletion vector's checksum is wrong`);
+	return decodeBitmap(data, { cardinality });
+}
+
+/** @throws DeltaError DELTA_DELETION_VECTOR_INVALID when its fields break the protocol's rules */
+function checkDescriptor(descriptor: DeletionVectorDescriptor): void {
+	const { storageType, pathOrInlineDv, offset } = descriptor;
+	const wrong = (field: string, value: unknown): DeltaError =>
+		invalid(
+			`a deletion vector's ${field} is ${shown(JSON.stringify(value) ?? "missing")}`,
+		);
+	if (storageType !== "u" && storageType !== "i" && storageType !== "p")
+		throw wrong("storageType", storageType);
+	if (typeof pathOrInlineDv !== "string")
+		throw wrong("pathOrInlineDv", pathOrInlineDv);
+	for (const field of ["sizeInBytes", "cardinality"] as const)
+		if (!isCount(descriptor[field])) throw wrong(field, descriptor[field]);
+	if (offset === undefined || offset === null) return;
+	if (storageType === "i")
+		throw invalid(`an inline deletion vector has the offset ${offset}`);
+	if (!isCount(offset)) throw wrong("offset", offset);
+}
+
+function isReadable(descriptor: DeletionVectorDescriptor): boolean {
+	try {
+		checkDescriptor(descriptor);
+		if (descriptor.storageType !== "i")
+			canonicalPath(deletionVectorPath(descriptor));
+		return true;
+	} catch {
+		return false;
+	}
+}
+
+function isCount(value: unknown): boolean {
+	return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function shown(text: string): string {
+	return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}
+
+function invalid(message: string): DeltaError {
+	return new DeltaError("DELTA_DELETION_VECTOR_INVALID", message);
 }

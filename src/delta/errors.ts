@@ -10,6 +10,10 @@ export type DeltaErrorCode =
 	| "DELTA_VERSION_NOT_FOUND"
 	| "DELTA_TABLE_NOT_FOUND"
 	| "DELTA_DELETION_VECTOR_INVALID"
+	/** A file that the log refers to is not in the store any more. */
+	| "DELTA_FILE_MISSING"
+	/** The changes between two versions were not recorded, or are not in the log any more. */
+	| "DELTA_CHANGES_UNAVAILABLE"
 	| "DELTA_SCHEMA_INCOMPATIBLE"
 	/** The table's `delta.appendOnly` forbids what was asked. */
 	| "DELTA_APPEND_ONLY"

@@ -66,6 +66,13 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
 		write: "inactive",
 		active: inSchema("CURRENT_DEFAULT"),
 	},
+	columnMapping: {
+		reader: true,
+		read: true,
+		write: "inactive",
+		active: (metadata) =>
+			(metadata.configuration["delta.columnMapping.mode"] ?? "none") !== "none",
+	},
 	domainMetadata: { reader: false, read: true, write: "always" },
 	vacuumProtocolCheck: { reader: true, read: true, write: "always" },
 	deletionVectors: { reader: true, read: true, write: "always" },
@@ -96,11 +103,6 @@ export function checkReadable(protocol: Protocol, url: string): void {
 			"DELTA_UNSUPPORTED_READER",
 			`${url} needs reader version ${protocol.minReaderVersion}; this engine reads up to 3`,
 		);
-	if (protocol.minReaderVersion === 2)
-		throw new DeltaError(
-			"DELTA_UNSUPPORTED_READER",
-			`${url} may use column mapping (reader version 2), which this engine does not read yet`,
-		);
 	const unknown = (protocol.readerFeatures ?? []).filter(
 		(name) => !(FEATURES[name]?.read ?? false),
 	);
@@ -123,7 +125,7 @@ export function checkWritable(
 			`${url} needs writer version ${protocol.minWriterVersion}; this engine writes up to 7`,
 		);
 	const refused = writerFeatures(protocol).filter(
-		(name) => !writes(name, protocol, metadata),
+		(name) => !writes(name, metadata),
 	);
 	if (refused.length > 0)
 		throw new DeltaError(
@@ -132,15 +134,9 @@ export function checkWritable(
 		);
 }
 
-function writes(name: string, protocol: Protocol, metadata: Metadata): boolean {
+function writes(name: string, metadata: Metadata): boolean {
 	const feature = FEATURES[name];
-	// A legacy version implies features that a table may never have used.
-	if (feature === undefined)
-		return (
-			protocol.minWriterVersion < 7 &&
-			name === "columnMapping" &&
-			(metadata.configuration["delta.columnMapping.mode"] ?? "none") === "none"
-		);
-	if (feature.write === "inactive") return feature.active?.(metadata) === false;
-	return feature.write === "always";
+	if (feature?.write === "inactive")
+		return feature.active?.(metadata) === false;
+	return feature?.write === "always";
 }

@@ -1,14 +1,26 @@
 import { takeVector } from "../columnar/batch.ts";
 import { constantVector } from "../columnar/literal.ts";
-import { type RandomAccess, readParquet } from "../columnar/parquet/read.ts";
-import type { DataType, StructType } from "../columnar/types.ts";
-import { decimalParts } from "../columnar/types.ts";
-import type { Batch, Value, Vector } from "../columnar/vector.ts";
+import {
+	type FetchedRowGroup,
+	fetchRowGroups,
+	type RandomAccess,
+	type ReadBatch,
+} from "../columnar/parquet/read.ts";
+import type { StructType } from "../columnar/types.ts";
+import type { Batch, Vector } from "../columnar/vector.ts";
 import type { AddFile } from "./actions.ts";
-import { readDeletionVector } from "./deletion-vector.ts";
+import {
+	type MappingMode,
+	mappingMode,
+	physicalName,
+	physicalSchema,
+} from "./column-mapping.ts";
+import { type DeletedRows, DeletionVectorReader } from "./deletion-vector.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { decodePath } from "./path.ts";
+import { parsePartitionValue } from "./partition.ts";
+import { locateFile } from "./path.ts";
+import { readAhead } from "./read-ahead.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export interface ScannedBatch {
@@ -18,71 +30,57 @@ export interface ScannedBatch {
 	readonly rows: Int32Array;
 }
 
-/** The rows of some files of a version, without deleted ones, partition columns filled in. */
+export interface ScanOptions {
+	/** Top-level columns, in any order; the batches have them in the schema's. */
+	readonly columns?: readonly string[];
+	/** Instead of all files of the version. */
+	readonly files?: Iterable<AddFile>;
+}
+
+/** What a scan needs of a version. */
+export type ScannedTable = Pick<
+	Snapshot,
+	"url" | "protocol" | "metadata" | "schema"
+> & { readonly files: { values(): Iterable<AddFile> } };
+
+/**
+ * The rows of some files of a version, file by file, without deleted ones, under the table's own
+ * names and types; partition columns are filled in, columns that a file lacks are null. The next
+ * files are fetched while one is decoded, within a bound of memory.
+ * @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for an unknown column, DELTA_LOG_INVALID for a
+ * partition value that its column can't have
+ * @throws ParquetError for a file that can't be read as the schema says
+ */
 export async function* scanFiles(
 	engine: Engine,
-	snapshot: Snapshot,
-	options: {
-		readonly columns?: readonly string[];
-		readonly files?: Iterable<AddFile>;
-	} = {},
+	snapshot: ScannedTable,
+	options: ScanOptions = {},
 ): AsyncGenerator<ScannedBatch, void, undefined> {
-	const { partitionColumns } = snapshot.metadata;
-	const unknown = options.columns?.find(
-		(name) => !snapshot.schema.fields.some((field) => field.name === name),
-	);
-	if (unknown !== undefined)
-		throw new DeltaError(
-			"DELTA_SCHEMA_INCOMPATIBLE",
-			`${snapshot.url} has no column ${unknown}; it has ${snapshot.schema.fields.map((field) => field.name).join(", ")}`,
-		);
-	const wanted: StructType = {
-		type: "struct",
-		fields: snapshot.schema.fields.filter(
-			({ name }) => options.columns?.includes(name) ?? true,
-		),
-	};
-	const stored = wanted.fields.filter(
-		({ name }) => !partitionColumns.includes(name),
-	);
-	for (const file of options.files ?? snapshot.files.values()) {
-		const deleted =
-			file.deletionVector === undefined
-				? undefined
-				: await readDeletionVector(engine, file.deletionVector);
-		let gone = 0;
-		for await (const { batch, firstRow } of readParquet(
-			storedFile(engine, file),
-			{ schema: { type: "struct", fields: stored } },
-		)) {
-			const rows = new Int32Array(batch.length);
-			const kept = new Int32Array(batch.length);
-			let length = 0;
-			for (let i = 0; i < batch.length; i++) {
-				if (deleted !== undefined && deleted[gone] === firstRow + i) {
-					gone++;
-					continue;
+	const plan = planOf(snapshot, options.columns);
+	const files = options.files ?? snapshot.files.values();
+	const opened = readAhead(withVectors(engine, files), {
+		weight: ({ file }) => file.size,
+		open: (source) => openFile(engine, plan, source),
+		close: ({ groups }) => groups.return(undefined),
+	});
+	for await (const [{ file }, { first, groups, deleted }] of opened) {
+		const cursor = { at: 0 };
+		let next: Promise<IteratorResult<FetchedRowGroup, void>> =
+			Promise.resolve(first);
+		try {
+			for (;;) {
+				const { done, value: group } = await next;
+				if (done === true || group === undefined) break;
+				next = groups.next();
+				// Reported where it is awaited.
+				next.catch(() => undefined);
+				for (const read of group.batches()) {
+					const scanned = finish(plan, file, read, deleted, cursor);
+					if (scanned.batch.length > 0) yield scanned;
 				}
-				rows[length] = firstRow + i;
-				kept[length++] = i;
 			}
-			const all = length === batch.length;
-			const columns = wanted.fields.map(({ name, type }): Vector => {
-				if (partitionColumns.includes(name))
-					return constantVector(
-						type,
-						parsePartitionValue(file.partitionValues[name] ?? null, type),
-						length,
-					);
-				const i = batch.schema.fields.findIndex((field) => field.name === name);
-				const vector = batch.columns[i] as Vector;
-				return all ? vector : takeVector(vector, kept.subarray(0, length));
-			});
-			yield {
-				batch: { schema: wanted, length, columns },
-				file,
-				rows: rows.subarray(0, length),
-			};
+		} finally {
+			await groups.return(undefined);
 		}
 	}
 }
@@ -90,66 +88,153 @@ export async function* scanFiles(
 /** The rows of a version. */
 export async function* readTable(
 	engine: Engine,
-	snapshot: Snapshot,
-	options: { readonly columns?: readonly string[] } = {},
+	snapshot: ScannedTable,
+	options: ScanOptions = {},
 ): AsyncGenerator<Batch, void, undefined> {
 	for await (const { batch } of scanFiles(engine, snapshot, options))
 		yield batch;
 }
 
-function storedFile(engine: Engine, file: AddFile): RandomAccess {
-	const path = decodePath(file.path);
+interface Plan {
+	readonly mode: MappingMode;
+	/** What comes out, under logical names. */
+	readonly wanted: StructType;
+	/** What is read of a file, under physical names. */
+	readonly stored: StructType;
+	/** Per wanted field: its place in `stored`, or the partition value's name. */
+	readonly sources: readonly (number | string)[];
+}
+
+function planOf(
+	{ url, protocol, metadata, schema }: ScannedTable,
+	columns: readonly string[] | undefined,
+): Plan {
+	const unknown = columns?.find(
+		(name) => !schema.fields.some((field) => field.name === name),
+	);
+	if (unknown !== undefined)
+		throw new DeltaError(
+			"DELTA_SCHEMA_INCOMPATIBLE",
+			`${url} has no column ${unknown}; it has ${schema.fields.map((field) => field.name).join(", ")}`,
+		);
+	const mode = mappingMode(protocol, metadata);
+	const physical = physicalSchema(schema, mode);
+	const stored: StructType["fields"][number][] = [];
+	const sources: (number | string)[] = [];
+	const wanted = schema.fields.filter((field, i) => {
+		if (!(columns?.includes(field.name) ?? true)) return false;
+		const inFile = physical.fields[i];
+		if (
+			inFile === undefined ||
+			metadata.partitionColumns.includes(field.name)
+		) {
+			sources.push(physicalName(field, mode));
+		} else {
+			sources.push(stored.length);
+			stored.push(inFile);
+		}
+		return true;
+	});
 	return {
-		size: file.size,
-		read: (start, end) => engine.store.get(path, { range: { start, end } }),
+		mode,
+		wanted: { type: "struct", fields: wanted },
+		stored: { type: "struct", fields: stored },
+		sources,
 	};
 }
 
-/** A partition value of the log as a value of its column's type. */
-export function parsePartitionValue(
-	text: string | null,
-	type: DataType,
-): Value {
-	if (text === null || text === "") return null;
-	switch (type) {
-		case "string":
-			return text;
-		case "long":
-			return BigInt(text);
-		case "byte":
-		case "short":
-		case "integer":
-		case "float":
-		case "double":
-			return Number(text);
-		case "boolean":
-			return text === "true";
-		case "binary":
-			return Uint8Array.from(text, (char) => char.charCodeAt(0));
-		case "date":
-			return Math.floor(Date.parse(`${text}T00:00:00Z`) / 86_400_000);
-		case "timestamp":
-		case "timestamp_ntz": {
-			const match =
-				/^(\d+-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?Z?$/.exec(text);
-			if (match === null) break;
-			return (
-				BigInt(Date.parse(`${match[1]}T${match[2]}Z`)) * 1000n +
-				BigInt((match[3] ?? "").padEnd(6, "0"))
-			);
-		}
+interface OpenedFile {
+	readonly first: IteratorResult<FetchedRowGroup, void>;
+	readonly groups: AsyncGenerator<FetchedRowGroup, void, undefined>;
+	readonly deleted: DeletedRows | undefined;
+}
+
+/** Files whose deletion vectors are read together. */
+const WINDOW = 1024;
+
+interface FileSource {
+	readonly file: AddFile;
+	readonly vectors: DeletionVectorReader;
+}
+
+/** A million files needn't be objects at once. */
+function* withVectors(
+	engine: Engine,
+	files: Iterable<AddFile>,
+): Generator<FileSource, void, undefined> {
+	let window: AddFile[] = [];
+	function* flush(): Generator<FileSource, void, undefined> {
+		const vectors = new DeletionVectorReader(engine, {
+			descriptors: window.flatMap((file) => file.deletionVector ?? []),
+		});
+		for (const file of window) yield { file, vectors };
+		window = [];
 	}
-	const decimal = decimalParts(type);
-	const digits = /^(-?\d+)(?:\.(\d+))?$/.exec(text);
-	if (decimal !== undefined && digits !== null)
-		return {
-			unscaled: BigInt(
-				`${digits[1]}${(digits[2] ?? "").padEnd(decimal.scale, "0")}`,
-			),
-			scale: decimal.scale,
-		};
-	throw new DeltaError(
-		"DELTA_LOG_INVALID",
-		`the partition value ${text} is no ${JSON.stringify(type)}`,
-	);
+	for (const file of files) {
+		window.push(file);
+		if (window.length === WINDOW) yield* flush();
+	}
+	yield* flush();
+}
+
+async function openFile(
+	engine: Engine,
+	plan: Plan,
+	{ file, vectors }: FileSource,
+): Promise<OpenedFile> {
+	const groups = fetchRowGroups(storedFile(engine, file), {
+		schema: plan.stored,
+		fieldIds: plan.mode === "id",
+	});
+	const [first, deleted] = await Promise.all([
+		groups.next(),
+		file.deletionVector === undefined || file.deletionVector === null
+			? undefined
+			: vectors.read(file.deletionVector),
+	]);
+	return { first, groups, deleted };
+}
+
+/** Without deleted rows, with partition columns; `cursor` goes through `deleted` with the file. */
+function finish(
+	{ wanted, sources }: Plan,
+	file: AddFile,
+	{ batch, firstRow }: ReadBatch,
+	deleted: DeletedRows | undefined,
+	cursor: { at: number },
+): ScannedBatch {
+	const rows = new Int32Array(batch.length);
+	const kept = new Int32Array(batch.length);
+	let length = 0;
+	for (let i = 0; i < batch.length; i++) {
+		if (deleted !== undefined && deleted[cursor.at] === firstRow + i) {
+			cursor.at++;
+			continue;
+		}
+		rows[length] = firstRow + i;
+		kept[length++] = i;
+	}
+	const all = length === batch.length;
+	const columns = wanted.fields.map(({ type }, i): Vector => {
+		const source = sources[i];
+		if (typeof source !== "number") {
+			const text = file.partitionValues[source ?? ""] ?? null;
+			return constantVector(type, parsePartitionValue(text, type), length);
+		}
+		const vector = batch.columns[source] as Vector;
+		return all ? vector : takeVector(vector, kept.subarray(0, length));
+	});
+	return {
+		batch: { schema: wanted, length, columns },
+		file,
+		rows: rows.subarray(0, length),
+	};
+}
+
+function storedFile(engine: Engine, file: AddFile): RandomAccess {
+	const { store, path } = locateFile(engine, file.path);
+	return {
+		size: file.size,
+		read: (start, end) => store.get(path, { range: { start, end } }),
+	};
 }

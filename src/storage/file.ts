@@ -11,12 +11,16 @@ import {
 } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { messageOf } from "../errors.ts";
+import { Source } from "./body.ts";
 import { NotFoundError, StorageError } from "./errors.ts";
+import { spanOf } from "./range.ts";
 import type {
+	Body,
 	ByteRange,
 	ObjectMeta,
 	ObjectStore,
 	PutOutcome,
+	SuffixRange,
 } from "./store.ts";
 
 const TEMPORARY = ".tmp-";
@@ -43,7 +47,7 @@ export function openFileStore(folder: string): ObjectStore {
 	/** Writes the body beside its place, and lets `name` give it its name. */
 	async function stage(
 		path: string,
-		body: Uint8Array,
+		body: Body,
 		name: (temporary: string, full: string) => Promise<void>,
 	): Promise<void> {
 		const full = locate(path);
@@ -78,6 +82,8 @@ export function openFileStore(folder: string): ObjectStore {
 					await file.close();
 				}
 			} catch (error) {
+				if (isNoFile(error))
+					throw new NotFoundError(`file://${root}`, path, { cause: error });
 				throw typed(error, root, path);
 			}
 		},
@@ -89,16 +95,17 @@ export function openFileStore(folder: string): ObjectStore {
 					? { path, size: found.size, modified: Math.floor(found.mtimeMs) }
 					: undefined;
 			} catch (error) {
-				if (isMissing(error)) return undefined;
+				if (isNoFile(error)) return undefined;
 				throw typed(error, root, path);
 			}
 		},
 
 		put: async (path, body) => {
+			const source = new Source(body);
 			try {
-				await stage(path, body, rename);
+				await stage(path, source.chunks(), rename);
 			} catch (error) {
-				throw typed(error, root, path);
+				throw source.failedWith(error) ? error : typed(error, root, path);
 			}
 		},
 
@@ -128,7 +135,7 @@ export function openFileStore(folder: string): ObjectStore {
 				try {
 					await unlink(locate(path));
 				} catch (error) {
-					if (!isMissing(error)) throw typed(error, root, path);
+					if (!isNoFile(error)) throw typed(error, root, path);
 				}
 			}
 		},
@@ -137,11 +144,14 @@ export function openFileStore(folder: string): ObjectStore {
 
 async function read(
 	file: Awaited<ReturnType<typeof open>>,
-	range: ByteRange | undefined,
+	range: ByteRange | SuffixRange | undefined,
 ): Promise<Uint8Array> {
 	if (range === undefined) return await file.readFile();
-	const { size } = await file.stat();
-	const length = Math.max(0, Math.min(range.end, size) - range.start);
+	const found = await file.stat();
+	if (!found.isFile())
+		throw Object.assign(new Error("not a file"), { code: "EISDIR" });
+	const { start, end } = spanOf(range, found.size);
+	const length = end - start;
 	const buffer = new Uint8Array(length);
 	let done = 0;
 	while (done < length) {
@@ -149,7 +159,7 @@ async function read(
 			buffer,
 			done,
 			length - done,
-			range.start + done,
+			start + done,
 		);
 		if (bytesRead === 0) break;
 		done += bytesRead;
@@ -216,6 +226,11 @@ function hasCode(error: unknown, code: string): boolean {
 
 function isMissing(error: unknown): boolean {
 	return hasCode(error, "ENOENT");
+}
+
+/** A folder, or something below a file: no object has such a path. */
+function isNoFile(error: unknown): boolean {
+	return ["ENOENT", "ENOTDIR", "EISDIR"].some((code) => hasCode(error, code));
 }
 
 function typed(error: unknown, root: string, path: string): Error {

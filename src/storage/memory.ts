@@ -1,5 +1,6 @@
 import { NotFoundError } from "./errors.ts";
 import { compareUtf8 } from "./file.ts";
+import { spanOf } from "./range.ts";
 import type { ObjectMeta, ObjectStore } from "./store.ts";
 
 /** What a fault does to one operation; the simulation decides, from its seed. */
@@ -74,16 +75,18 @@ export function openMemoryStore(
 			effect("get", path, () => {
 				const found = objects.get(path);
 				if (found === undefined) throw new NotFoundError("memory://", path);
-				return request?.range === undefined
-					? found.body.slice()
-					: found.body.slice(request.range.start, request.range.end);
+				const { start, end } = spanOf(request?.range, found.body.length);
+				return found.body.slice(start, end);
 			}),
 		head: (path) =>
 			effect("head", path, () => {
 				const found = objects.get(path);
 				return found === undefined ? undefined : meta(path, found);
 			}),
-		put: (path, body) => effect("put", path, () => store(path, body)),
+		put: async (path, body) => {
+			const whole = body instanceof Uint8Array ? body : await collect(body);
+			await effect("put", path, () => store(path, whole));
+		},
 		putIfAbsent: async (path, body) => {
 			try {
 				return await effect("putIfAbsent", path, () => {
@@ -118,6 +121,12 @@ export function openMemoryStore(
 				for (const path of paths) objects.delete(path);
 			}),
 	};
+}
+
+async function collect(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+	const chunks: Uint8Array[] = [];
+	for await (const chunk of body) chunks.push(chunk);
+	return Buffer.concat(chunks);
 }
 
 function meta(path: string, object: StoredObject): ObjectMeta {

@@ -37,7 +37,11 @@ export function openStore(
 	);
 }
 
-/** Credentials from a Secret's data or the environment, by AWS's own names. */
+/**
+ * Credentials from a Secret's data or the environment, by the names of the AWS SDKs and of delta-rs.
+ * Where no key is given, the SDK finds the machine's own identity: AWS_ROLE_ARN with
+ * AWS_WEB_IDENTITY_TOKEN_FILE, a container's or an instance's role.
+ */
 export function storageCredentials(
 	values: Readonly<Record<string, string | undefined>>,
 ): StorageCredentials {
@@ -47,8 +51,14 @@ export function storageCredentials(
 		accessKeyId: pick("AWS_ACCESS_KEY_ID"),
 		secretAccessKey: pick("AWS_SECRET_ACCESS_KEY"),
 		sessionToken: pick("AWS_SESSION_TOKEN"),
-		region: pick("AWS_REGION"),
-		endpoint: pick("AWS_ENDPOINT_URL"),
+		region: pick("AWS_REGION") ?? pick("AWS_DEFAULT_REGION"),
+		endpoint: pick("AWS_ENDPOINT_URL_S3") ?? pick("AWS_ENDPOINT_URL"),
+		virtualHosted: ["true", "1"].includes(
+			pick("AWS_VIRTUAL_HOSTED_STYLE_REQUEST")?.toLowerCase() ?? "",
+		)
+			? true
+			: undefined,
+		caBundle: pick("AWS_CA_BUNDLE"),
 	};
 	return Object.fromEntries(
 		Object.entries(found).filter(([, value]) => value !== undefined),

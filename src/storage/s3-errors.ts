@@ -1,5 +1,6 @@
 import { messageOf } from "../errors.ts";
 import { NotFoundError, StorageError } from "./errors.ts";
+import type { Verdict } from "./retry.ts";
 
 /** Where a request went, for messages. */
 export interface RequestPlace {
@@ -21,18 +22,107 @@ export function nameOf(error: unknown): string {
 }
 
 /**
- * What a conditional PUT that threw came to. Only a refusal (4xx) proves that nothing was stored:
- * after a timeout, a broken connection, a 5xx or an answer that can't be parsed it may have been, and
- * 409 says that another conditional request for the key was under way (S3, "Conditional writes").
+ * What a conditional PUT that threw came to. Only a refusal (4xx, 501) or a connection that was never
+ * made proves that nothing was and will be stored: after a timeout, a broken connection, another 5xx
+ * or an answer that can't be parsed it may have been, and 409 says that another conditional request
+ * for the key was under way (S3, "Conditional writes").
  */
 export function conditionalPutFailure(
 	error: unknown,
 ): "exists" | "unknown" | "refused" {
-	if (nameOf(error) === "CredentialsProviderError") return "refused";
+	if (wasNeverSent(error)) return "refused";
 	const status = statusOf(error);
 	if (status === 412) return "exists";
-	if (status === undefined || status < 300 || status >= 500) return "unknown";
+	if (status === undefined || status < 300) return "unknown";
+	if (status >= 500 && status !== 501) return "unknown";
+	if (NAME_CLASH.has(nameOf(error))) return "refused";
 	return status === 409 || status === 307 ? "unknown" : "refused";
+}
+
+function wasNeverSent(error: unknown): boolean {
+	const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+	return (
+		nameOf(error) === "CredentialsProviderError" ||
+		syscall === "connect" ||
+		syscall === "getaddrinfo" ||
+		(typeof code === "string" && CERTIFICATE.has(code))
+	);
+}
+
+/** Whether an idempotent request may do better when it is sent again. */
+export function judge(error: unknown): Verdict {
+	const status = statusOf(error);
+	const { code } = error as { code?: unknown };
+	if (error instanceof StorageError)
+		return error.retryable ? { retry: true } : { retry: false };
+	if (
+		nameOf(error) === "CredentialsProviderError" ||
+		nameOf(error) === "AbortError" ||
+		(typeof code === "string" && CERTIFICATE.has(code)) ||
+		(status !== undefined && isFinal(status, nameOf(error)))
+	)
+		return { retry: false };
+	const afterMs = retryAfterMs(error);
+	return { retry: true, ...(afterMs === undefined ? {} : { afterMs }) };
+}
+
+/** Certificates do not get better by themselves. */
+const CERTIFICATE = new Set([
+	"DEPTH_ZERO_SELF_SIGNED_CERT",
+	"SELF_SIGNED_CERT_IN_CHAIN",
+	"UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+	"UNABLE_TO_GET_ISSUER_CERT",
+	"UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+	"CERT_HAS_EXPIRED",
+	"CERT_NOT_YET_VALID",
+	"ERR_TLS_CERT_ALTNAME_INVALID",
+]);
+
+/** Gateways over folders: what is a folder can't be an object too. */
+const NAME_CLASH = new Set(["ExistingObjectIsDirectory", "ObjectParentIsFile"]);
+
+function isFinal(status: number, name: string): boolean {
+	if (status === 501 || NAME_CLASH.has(name)) return true;
+	if (status < 300 || status === 307 || status >= 500) return false;
+	return (
+		![408, 409, 429].includes(status) &&
+		// S3 answers 400 RequestTimeout when a body came too slowly; the SDK corrects its clock by the
+		// answer to a request that was too early or too late.
+		!["RequestTimeout", "RequestTimeTooSkewed", "SlowDown"].includes(name)
+	);
+}
+
+function retryAfterMs(error: unknown): number | undefined {
+	const { headers } =
+		(error as { $response?: { headers?: Record<string, string> } }).$response ??
+		{};
+	const seconds = Number(headers?.["retry-after"] ?? Number.NaN);
+	return seconds >= 0 ? Math.min(seconds, 60) * 1000 : undefined;
+}
+
+/**
+ * Whether a PUT may have been refused for its checksum header, which some stores do not know. What
+ * was refused was not stored, so that it can be sent without.
+ */
+export function mayRefuseChecksums(error: unknown): boolean {
+	const status = statusOf(error);
+	return (
+		(status === 400 || status === 501) &&
+		["NotImplemented", "InvalidArgument", "InvalidRequest"].includes(
+			nameOf(error),
+		)
+	);
+}
+
+/** Whether the store has no deletion of many objects at once. */
+export function mayRefuseBatches(error: unknown): boolean {
+	const status = statusOf(error);
+	return (
+		status === 405 ||
+		status === 501 ||
+		nameOf(error) === "MissingContentMD5" ||
+		nameOf(error) === "InvalidRequest"
+	);
 }
 
 /** The error of a request, with the code that a caller acts on and the next step. */
@@ -41,6 +131,7 @@ export function storageError(error: unknown, at: RequestPlace): Error {
 		return error;
 	const status = statusOf(error);
 	const name = nameOf(error);
+	const { code } = error as { code?: unknown };
 	const options = { cause: error };
 	switch (name) {
 		case "NoSuchBucket":
@@ -77,6 +168,12 @@ export function storageError(error: unknown, at: RequestPlace): Error {
 	}
 	if (status === 401 || status === 403) return denied();
 	if (status === 404) return new NotFoundError(at.url, at.path, options);
+	if (typeof code === "string" && CERTIFICATE.has(code))
+		return new StorageError(
+			"STORAGE_CERTIFICATE_INVALID",
+			`${at.endpoint} has a certificate that is not trusted (${messageOf(error)}): name the CA in AWS_CA_BUNDLE, or correct AWS_ENDPOINT_URL`,
+			options,
+		);
 	if (status === undefined)
 		return new StorageError(
 			"STORAGE_UNREACHABLE",
@@ -88,12 +185,7 @@ export function storageError(error: unknown, at: RequestPlace): Error {
 		`${at.url}: ${at.path}: ${at.endpoint} answered ${status} ${name}: ${messageOf(error)}`,
 		{
 			...options,
-			// S3 answers 400 RequestTimeout when a body came too slowly.
-			retryable:
-				status < 400 ||
-				status >= 500 ||
-				[408, 409, 429].includes(status) ||
-				name === "RequestTimeout",
+			retryable: !isFinal(status, name),
 		},
 	);
 

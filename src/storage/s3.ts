@@ -1,73 +1,90 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-	AbortMultipartUploadCommand,
-	CompleteMultipartUploadCommand,
-	CreateMultipartUploadCommand,
+	DeleteObjectCommand,
 	DeleteObjectsCommand,
 	GetObjectCommand,
 	HeadObjectCommand,
 	ListObjectsV2Command,
 	PutObjectCommand,
-	S3Client,
-	UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { withoutUserInfo } from "../errors.ts";
-import { StorageError } from "./errors.ts";
+import { Source } from "./body.ts";
+import { crc32Of, mismatch } from "./checksum.ts";
+import { NotFoundError, StorageError } from "./errors.ts";
+import { rangeHeader, spanOf } from "./range.ts";
+import { type Effects, RETRY, type RetryPolicy, retrying } from "./retry.ts";
+import {
+	connect,
+	REQUEST_TIMEOUT_MS,
+	type StorageCredentials,
+} from "./s3-client.ts";
 import {
 	conditionalPutFailure,
+	judge,
+	mayRefuseBatches,
+	mayRefuseChecksums,
 	nameOf,
 	statusOf,
 	storageError,
 } from "./s3-errors.ts";
-import type { ByteRange, ObjectStore, PutOutcome } from "./store.ts";
+import { partsOf, uploadInParts } from "./s3-upload.ts";
+import type {
+	ByteRange,
+	ObjectStore,
+	PutOutcome,
+	SuffixRange,
+} from "./store.ts";
 
-export interface StorageCredentials {
-	readonly accessKeyId?: string;
-	readonly secretAccessKey?: string;
-	readonly sessionToken?: string;
-	readonly region?: string;
-	/** For stores other than AWS; turns path-style addressing on. */
-	readonly endpoint?: string;
-}
+export type { StorageCredentials } from "./s3-client.ts";
 
 export interface S3Location {
 	readonly bucket: string;
 	/** Without slashes at its ends; may be empty. */
 	readonly prefix: string;
 	readonly credentials: StorageCredentials;
+	readonly retry?: Partial<RetryPolicy>;
+	/** Until the answer to a request begins, in milliseconds. */
+	readonly requestTimeoutMs?: number;
 }
 
-const PART_BYTES = 16 * 2 ** 20;
-const MAX_ATTEMPTS = 4;
-/** Until the answer to a request begins, its upload included. */
-const REQUEST_TIMEOUT_MS = 60_000;
+/** What one DeleteObjects request takes. */
+const BATCH = 1000;
+/** Single deletions under way at once. */
+const PARALLEL = 16;
 
-/** One client per endpoint and identity, so that tables share connections. */
-const clients = new Map<string, S3Client>();
+const EFFECTS: Effects = {
+	now: () => performance.now(),
+	random: Math.random,
+	sleep: (ms, signal) =>
+		sleep(ms, undefined, signal === undefined ? {} : { signal }),
+};
 
 /**
- * S3, or what speaks its protocol. Everything idempotent is retried by the SDK with jitter;
- * `putIfAbsent` is sent once, because a retry after a lost response would find its own object.
+ * S3, or what speaks its protocol. Everything idempotent is retried; `putIfAbsent` is sent once,
+ * because a retry after a lost response would find its own object. Bodies go with a CRC-32, as long
+ * as the store takes it, and are held against the checksums that the store gives back.
  */
 export function openS3Store(location: S3Location): ObjectStore {
 	const { bucket, credentials } = location;
-	const retrying = client(credentials, MAX_ATTEMPTS);
-	const once = client(credentials, 1);
+	const connection = connect(
+		credentials,
+		location.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+	);
+	const { client } = connection;
+	const policy = { ...RETRY, ...location.retry };
 	const base = location.prefix === "" ? "" : `${location.prefix}/`;
 	const url = `s3://${bucket}/${location.prefix}`.replace(/\/$/, "");
 	const endpoint = withoutUserInfo(credentials.endpoint ?? "AWS");
 	const fail = (error: unknown, path: string): Error =>
 		storageError(error, { url, bucket, path, endpoint });
+	const target = (path: string) => ({ Bucket: bucket, Key: base + path });
 
 	return {
 		url,
 
 		get: async (path, options) => {
-			const range = options?.range;
-			if (range !== undefined && range.end <= range.start)
-				return new Uint8Array(0);
 			try {
-				return await download(base + path, range, options?.signal);
+				return await download(path, options?.range, options?.signal);
 			} catch (error) {
 				if (statusOf(error) === 416) return new Uint8Array(0);
 				throw fail(error, path);
@@ -76,8 +93,8 @@ export function openS3Store(location: S3Location): ObjectStore {
 
 		head: async (path) => {
 			try {
-				const found = await retrying.send(
-					new HeadObjectCommand({ Bucket: bucket, Key: base + path }),
+				const found = await retry(() =>
+					client.send(new HeadObjectCommand(target(path))),
 				);
 				return {
 					path,
@@ -93,40 +110,47 @@ export function openS3Store(location: S3Location): ObjectStore {
 		},
 
 		put: async (path, body) => {
+			const source = new Source(body);
+			const parts = partsOf(source.chunks());
 			try {
-				if (body.length > PART_BYTES) await putInParts(base + path, body);
-				else
-					await retrying.send(
-						new PutObjectCommand({
-							Bucket: bucket,
-							Key: base + path,
-							Body: body,
-						}),
-					);
+				const first = await parts.next();
+				const second = first.done ? first : await parts.next();
+				if (first.done || second.done)
+					await putWhole(path, first.done ? new Uint8Array(0) : first.value);
+				else await putInParts(path, first.value, second.value, parts);
 			} catch (error) {
-				throw fail(error, path);
+				throw source.failedWith(error) ? error : fail(error, path);
+			} finally {
+				await parts.return(undefined);
 			}
 		},
 
 		putIfAbsent: async (path, body): Promise<PutOutcome> => {
 			try {
-				await once.send(
-					new PutObjectCommand({
-						Bucket: bucket,
-						Key: base + path,
-						Body: body,
-						IfNoneMatch: "*",
-					}),
+				await withChecksum(body, (checksum) =>
+					client.send(
+						new PutObjectCommand({
+							...target(path),
+							...checksum,
+							Body: body,
+							IfNoneMatch: "*",
+						}),
+					),
 				);
 				return { kind: "created" };
 			} catch (error) {
-				const failure = conditionalPutFailure(error);
-				switch (failure) {
+				switch (conditionalPutFailure(error)) {
 					case "exists":
 						return { kind: "exists" };
 					case "unknown":
 						return { kind: "unknown", cause: fail(error, path) };
 					case "refused":
+						if (statusOf(error) === 501)
+							throw new StorageError(
+								"STORAGE_NO_CONDITIONAL_PUT",
+								`${endpoint} has no conditional PUT (If-None-Match), which commits to ${url} need: use a store that has it`,
+								{ cause: error },
+							);
 						throw fail(error, path);
 				}
 			}
@@ -141,78 +165,91 @@ export function openS3Store(location: S3Location): ObjectStore {
 				} catch (error) {
 					throw fail(error, prefix);
 				}
-				for (const object of page.Contents ?? [])
+				for (const { Key = "", Size, LastModified, ETag } of page.Contents ??
+					[])
 					yield {
-						path: (object.Key ?? "").slice(base.length),
-						size: object.Size ?? 0,
-						modified: object.LastModified?.getTime() ?? 0,
-						...(object.ETag === undefined ? {} : { etag: object.ETag }),
+						path: decodeKey(Key, page.EncodingType).slice(base.length),
+						size: Size ?? 0,
+						modified: LastModified?.getTime() ?? 0,
+						...(ETag === undefined ? {} : { etag: ETag }),
 					};
 				token = page.NextContinuationToken;
 			} while (token !== undefined);
 		},
 
 		delete: async (paths) => {
-			for (let i = 0; i < paths.length; i += 1000) {
-				const some = paths.slice(i, i + 1000);
+			// XML 1.0 has no way to write most control characters.
+			const [plain, odd] = [
+				paths.filter((path) => !hasControls(path)),
+				paths.filter(hasControls),
+			];
+			await deleteSingly(odd);
+			for (let i = 0; i < plain.length; i += BATCH) {
+				const some = plain.slice(i, i + BATCH);
 				try {
-					const response = await retrying.send(
-						new DeleteObjectsCommand({
-							Bucket: bucket,
-							Delete: {
-								Objects: some.map((path) => ({ Key: base + path })),
-								Quiet: true,
-							},
-						}),
-					);
-					const failed = (response.Errors ?? []).filter(
-						({ Code }) => Code !== "NoSuchKey",
-					);
-					const [first] = failed;
-					if (first !== undefined)
-						throw new StorageError(
-							first.Code === "AccessDenied"
-								? "STORAGE_ACCESS_DENIED"
-								: "STORAGE_FAILED",
-							`${url}: ${failed.length} of ${some.length} objects were not deleted, the first being ${first.Key}: ${first.Code} ${first.Message}`,
-							{ retryable: first.Code !== "AccessDenied" },
-						);
+					await retry(() => deleteBatch(some));
 				} catch (error) {
-					throw fail(error, some[0] ?? "");
+					if (!mayRefuseBatches(error)) throw fail(error, some[0] ?? "");
+					await deleteSingly(plain.slice(i));
+					return;
 				}
 			}
 		},
 	};
 
-	/** The SDK retries until an answer begins; a body that breaks off is asked for again here. */
-	async function download(
-		key: string,
-		range: ByteRange | undefined,
+	function retry<T>(
+		attempt: () => Promise<T>,
+		signal?: AbortSignal,
+	): Promise<T> {
+		return retrying(attempt, {
+			policy,
+			budget: connection.budget,
+			effects: EFFECTS,
+			judge,
+			signal,
+		});
+	}
+
+	/** One attempt is the answer and the whole of its body: a body that breaks off is asked for again. */
+	function download(
+		path: string,
+		range: ByteRange | SuffixRange | undefined,
 		signal: AbortSignal | undefined,
 	): Promise<Uint8Array> {
-		for (let attempt = 1; ; attempt++) {
-			const response = await retrying.send(
+		const Range = range === undefined ? undefined : rangeHeader(range);
+		return retry(async () => {
+			if (range !== undefined && Range === undefined) {
+				await client.send(new HeadObjectCommand(target(path)));
+				return new Uint8Array(0);
+			}
+			const response = await client.send(
 				new GetObjectCommand({
-					Bucket: bucket,
-					Key: key,
-					...(range === undefined
-						? {}
-						: { Range: `bytes=${range.start}-${range.end - 1}` }),
+					...target(path),
+					...(Range === undefined ? { ChecksumMode: "ENABLED" } : { Range }),
 				}),
 				signal === undefined ? {} : { abortSignal: signal },
 			);
-			try {
-				const body =
-					(await response.Body?.transformToByteArray()) ?? new Uint8Array(0);
-				// Gateways may answer with the whole object.
-				return range !== undefined && response.ContentRange === undefined
-					? body.subarray(range.start, range.end)
-					: body;
-			} catch (error) {
-				if (attempt === MAX_ATTEMPTS || signal?.aborted === true) throw error;
-				await sleep(Math.random() * 100 * 2 ** attempt);
-			}
-		}
+			const body =
+				(await response.Body?.transformToByteArray()) ?? new Uint8Array(0);
+			const { ContentLength = body.length } = response;
+			const wrong =
+				body.length !== ContentLength
+					? `${body.length} bytes instead of ${ContentLength}`
+					: response.ContentRange === undefined
+						? mismatch(body, response)
+						: undefined;
+			if (wrong !== undefined)
+				throw new StorageError(
+					"STORAGE_CHECKSUM_MISMATCH",
+					`${url}: ${path} came with ${wrong}: it was damaged on its way or in the store`,
+					{ retryable: true },
+				);
+			if (range === undefined || response.ContentRange !== undefined)
+				return body;
+			// Gateways may answer with the whole object.
+			const { start, end } = spanOf(range, body.length);
+			return body.subarray(start, end);
+		}, signal);
 	}
 
 	function listPage(
@@ -220,86 +257,113 @@ export function openS3Store(location: S3Location): ObjectStore {
 		token: string | undefined,
 		startAfter: string | undefined,
 	) {
-		return retrying.send(
-			new ListObjectsV2Command({
+		return retry(() =>
+			client.send(
+				new ListObjectsV2Command({
+					Bucket: bucket,
+					Prefix: prefix,
+					EncodingType: "url",
+					...(token === undefined ? {} : { ContinuationToken: token }),
+					...(startAfter === undefined
+						? {}
+						: { StartAfter: base + startAfter }),
+				}),
+			),
+		);
+	}
+
+	async function putWhole(path: string, body: Uint8Array): Promise<void> {
+		await retry(() =>
+			withChecksum(body, (checksum) =>
+				client.send(
+					new PutObjectCommand({ ...target(path), ...checksum, Body: body }),
+				),
+			),
+		);
+	}
+
+	/** A refused checksum header is left out from then on; what was refused is sent again without. */
+	async function withChecksum<T>(
+		body: Uint8Array,
+		send: (checksum: { ChecksumCRC32?: string }) => Promise<T>,
+	): Promise<T> {
+		if (!connection.checksums) return await send({});
+		try {
+			return await send({ ChecksumCRC32: crc32Of(body) });
+		} catch (error) {
+			if (!mayRefuseChecksums(error)) throw error;
+			const result = await send({});
+			connection.checksums = false;
+			return result;
+		}
+	}
+
+	async function putInParts(
+		path: string,
+		first: Uint8Array,
+		second: Uint8Array,
+		rest: AsyncIterable<Uint8Array>,
+	): Promise<void> {
+		async function* all(): AsyncGenerator<Uint8Array> {
+			yield first;
+			yield second;
+			yield* rest;
+		}
+		await uploadInParts(all(), {
+			client,
+			target: target(path),
+			retry,
+			checksums: connection.checksums,
+		});
+	}
+
+	async function deleteBatch(paths: readonly string[]): Promise<void> {
+		const { Errors = [] } = await client.send(
+			new DeleteObjectsCommand({
 				Bucket: bucket,
-				Prefix: prefix,
-				...(token === undefined ? {} : { ContinuationToken: token }),
-				...(startAfter === undefined ? {} : { StartAfter: base + startAfter }),
+				Delete: {
+					Objects: paths.map((path) => ({ Key: base + path })),
+					Quiet: true,
+				},
+			}),
+		);
+		const failed = Errors.filter(({ Code }) => Code !== "NoSuchKey");
+		const [first] = failed;
+		if (first === undefined) return;
+		const denied = first.Code === "AccessDenied";
+		throw new StorageError(
+			denied ? "STORAGE_ACCESS_DENIED" : "STORAGE_FAILED",
+			`${url}: ${failed.length} of ${paths.length} objects were not deleted, the first being ${first.Key}: ${first.Code} ${first.Message}`,
+			{ retryable: !denied },
+		);
+	}
+
+	async function deleteSingly(paths: readonly string[]): Promise<void> {
+		const rest = paths.values();
+		await Promise.all(
+			Array.from({ length: PARALLEL }, async () => {
+				for (const path of rest)
+					try {
+						await retry(() =>
+							client.send(new DeleteObjectCommand(target(path))),
+						);
+					} catch (error) {
+						const failure = fail(error, path);
+						if (!(failure instanceof NotFoundError)) throw failure;
+					}
 			}),
 		);
 	}
-
-	async function putInParts(key: string, body: Uint8Array): Promise<void> {
-		const { UploadId } = await retrying.send(
-			new CreateMultipartUploadCommand({ Bucket: bucket, Key: key }),
-		);
-		const target = { Bucket: bucket, Key: key, UploadId };
-		try {
-			const parts: { PartNumber: number; ETag: string | undefined }[] = [];
-			for (let start = 0; start < body.length; start += PART_BYTES) {
-				const PartNumber: number = parts.length + 1;
-				const { ETag } = await retrying.send(
-					new UploadPartCommand({
-						...target,
-						PartNumber,
-						Body: body.subarray(start, start + PART_BYTES),
-					}),
-				);
-				parts.push({ PartNumber, ETag });
-			}
-			await retrying.send(
-				new CompleteMultipartUploadCommand({
-					...target,
-					MultipartUpload: { Parts: parts },
-				}),
-			);
-		} catch (error) {
-			await retrying
-				.send(new AbortMultipartUploadCommand(target))
-				.catch(() => undefined); // The store's lifecycle rule removes the parts; the cause matters more.
-			throw error;
-		}
-	}
 }
 
-function client(
-	credentials: StorageCredentials,
-	maxAttempts: number,
-): S3Client {
-	const key = JSON.stringify([credentials, maxAttempts]);
-	let found = clients.get(key);
-	if (found === undefined) {
-		found = new S3Client({
-			region: credentials.region ?? process.env.AWS_REGION ?? "us-east-1",
-			maxAttempts,
-			// Gateways do not all know the newer default checksums.
-			requestChecksumCalculation: "WHEN_REQUIRED",
-			responseChecksumValidation: "WHEN_REQUIRED",
-			requestHandler: {
-				connectionTimeout: 5000,
-				requestTimeout: REQUEST_TIMEOUT_MS,
-				throwOnRequestTimeout: true,
-				socketTimeout: REQUEST_TIMEOUT_MS,
-				httpsAgent: { maxSockets: 64 },
-				httpAgent: { maxSockets: 64 },
-			},
-			...(credentials.endpoint === undefined
-				? {}
-				: { endpoint: credentials.endpoint, forcePathStyle: true }),
-			...(credentials.accessKeyId === undefined
-				? {}
-				: {
-						credentials: {
-							accessKeyId: credentials.accessKeyId,
-							secretAccessKey: credentials.secretAccessKey ?? "",
-							...(credentials.sessionToken === undefined
-								? {}
-								: { sessionToken: credentials.sessionToken }),
-						},
-					}),
-		});
-		clients.set(key, found);
-	}
-	return found;
+/** Keys are asked for URL-encoded, with `+` for a space, because XML can't hold every character. */
+function decodeKey(key: string, encoding: string | undefined): string {
+	return encoding === "url"
+		? decodeURIComponent(key.replaceAll("+", " "))
+		: key;
+}
+
+function hasControls(path: string): boolean {
+	// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+	return /[\u0000-\u001f\ufffe\uffff]/.test(path);
 }

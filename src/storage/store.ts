@@ -7,23 +7,28 @@ export interface ObjectStore {
 	readonly url: string;
 
 	/**
-	 * The object's bytes, or those of `[start, end)`. A range past the end is cut.
+	 * The object's bytes, those of `[start, end)`, or the last few. A range past the end is cut.
 	 * @throws NotFoundError when there is no such object
 	 */
 	get(
 		path: string,
-		options?: { range?: ByteRange; signal?: AbortSignal },
+		options?: { range?: ByteRange | SuffixRange; signal?: AbortSignal },
 	): Promise<Uint8Array>;
 
 	head(path: string): Promise<ObjectMeta | undefined>;
 
-	/** Creates or replaces; returns when durable. */
-	put(path: string, body: Uint8Array): Promise<void>;
+	/**
+	 * Creates or replaces as a whole; returns when durable. A body that is streamed is held in memory
+	 * a few parts at a time, and leaves nothing behind when it fails.
+	 */
+	put(path: string, body: Body): Promise<void>;
 
 	/**
 	 * Creates the object only where none is (S3: `If-None-Match: *`; file: exclusive link). The
-	 * outcome is a value: `unknown` says that the request may or may not have taken effect, and the
-	 * caller has to read the object back (architecture, invariant 3). Never retried inside.
+	 * outcome is a value: `unknown` says that the request may or may not have taken effect, or may
+	 * still take it, and the caller has to read the object back (architecture, invariant 3). Never
+	 * retried inside.
+	 * @throws StorageError when the store surely did not and will not create it
 	 */
 	putIfAbsent(path: string, body: Uint8Array): Promise<PutOutcome>;
 
@@ -37,10 +42,18 @@ export interface ObjectStore {
 	delete(paths: readonly string[]): Promise<void>;
 }
 
+/** A chunk that was yielded is not changed afterwards. */
+export type Body = Uint8Array | AsyncIterable<Uint8Array>;
+
 /** Bytes `[start, end)`. */
 export interface ByteRange {
 	readonly start: number;
 	readonly end: number;
+}
+
+/** The last `suffix` bytes, or all of a shorter object. */
+export interface SuffixRange {
+	readonly suffix: number;
 }
 
 export interface ObjectMeta {

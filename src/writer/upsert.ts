@@ -103,7 +103,8 @@ export class Mirror {
 				vectors.map(({ rows }) => rows),
 				this.#engine.uuid(),
 			);
-			await this.#engine.store.put(staged.path, staged.bytes);
+			if (staged.file !== undefined)
+				await this.#engine.store.put(staged.file.path, staged.file.bytes);
 			for (const [i, { file }] of vectors.entries()) {
 				const descriptor = staged.descriptors[i];
 				if (descriptor !== undefined)

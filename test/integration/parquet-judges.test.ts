@@ -108,6 +108,10 @@ test.each<[string, object]>([
 	["INT96", { use_deprecated_int96_timestamps: true }],
 	["decimals as integers", { store_decimal_as_integer: true }],
 	["checksums", { write_page_checksum: true }],
+	[
+		"rows that go on in the next page",
+		{ data_page_size: 20, write_batch_size: 3, use_dictionary: false },
+	],
 	["lists of `item`", { use_compliant_nested_type: false }],
 	["format 1.0", { version: "1.0" }],
 ])(
@@ -117,16 +121,19 @@ test.each<[string, object]>([
 		const path = join(folder, `${name.replaceAll(/\W/g, "-")}.parquet`);
 		writeFileSync(`${path}.source`, bytes);
 		judge("rewrite", `${path}.source`, path, JSON.stringify(options));
-		const read: Batch[] = [];
 		const file = bytesFile(readFileSync(path));
-		for await (const { batch } of readParquet(file, { schema: SCHEMA }))
-			read.push(batch);
 		const expected = rowsOf(batches);
-		const got = rowsOf(read);
-		expect(got.length).toBe(expected.length);
-		expected.forEach((row, i) => {
-			expect(got[i], `seed ${SEED}, row ${i}`).toEqual(row);
-		});
+		for (const batchRows of [1, 13, 65_536]) {
+			const read: Batch[] = [];
+			const options = { schema: SCHEMA, batchRows };
+			for await (const { batch } of readParquet(file, options))
+				read.push(batch);
+			const got = rowsOf(read);
+			expect(got.length).toBe(expected.length);
+			expected.forEach((row, i) => {
+				expect(got[i], `seed ${SEED}, row ${i}`).toEqual(row);
+			});
+		}
 	},
 );
 

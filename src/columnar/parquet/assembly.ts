@@ -1,8 +1,8 @@
-import { takeVector } from "../batch.ts";
 import { nullVector } from "../literal.ts";
-import type { BytesVector, Vector } from "../vector.ts";
-import type { DecodedChunk } from "./decode.ts";
+import type { Vector } from "../vector.ts";
+import type { DecodedChunk } from "./column-reader.ts";
 import { ParquetError } from "./errors.ts";
+import { wordsOf } from "./plain.ts";
 import type { ReadNode } from "./projection.ts";
 
 /**
@@ -68,8 +68,6 @@ function assembleLeaf(
 		if (values.length !== length) throw contradiction(node);
 		return values;
 	}
-	// A null's slot repeats a value that is there anyway.
-	const slots = new Int32Array(length);
 	const validity = new Uint8Array(length);
 	let slot = 0;
 	let value = 0;
@@ -78,28 +76,100 @@ function assembleLeaf(
 		if (level < node.slot) continue;
 		if (level === node.definition) {
 			validity[slot] = 1;
-			slots[slot++] = value++;
-		} else {
-			slots[slot++] = Math.max(0, value - 1);
+			value++;
 		}
+		slot++;
 	}
 	if (slot !== length || value !== values.length) throw contradiction(node);
 	if (value === length) return values;
 	if (value === 0) return nullVector(node.type, length);
-	if (values.kind === "bytes") return spread(values, validity);
-	return { ...takeVector(values, slots), validity };
+	return spread(values, validity);
 }
 
-/** The bytes stay where they are; a null's slot is empty. */
-function spread(values: BytesVector, validity: Uint8Array): BytesVector {
+/** Gives every valid slot its value; what is in a null's slot has no meaning. */
+function spread(values: Vector, validity: Uint8Array): Vector {
 	const { length } = validity;
-	const offsets = new Int32Array(length + 1);
-	let value = 0;
-	for (let i = 0; i < length; i++) {
-		if (validity[i] === 1) value++;
-		offsets[i + 1] = values.offsets[value] as number;
+	const slots = { length, validity };
+	switch (values.kind) {
+		case "bool":
+			return {
+				kind: values.kind,
+				...slots,
+				values: spreadInto(new Uint8Array(length), values.values, validity),
+			};
+		case "i32":
+			return {
+				kind: values.kind,
+				...slots,
+				values: spreadInto(new Int32Array(length), values.values, validity),
+			};
+		case "f32":
+			return {
+				kind: values.kind,
+				...slots,
+				values: spreadInto(new Float32Array(length), values.values, validity),
+			};
+		case "f64":
+			return {
+				kind: values.kind,
+				...slots,
+				values: spreadInto(new Float64Array(length), values.values, validity),
+			};
+		case "i64": {
+			const spread = new BigInt64Array(length);
+			spreadWords(wordsOf(spread), wordsOf(values.values), validity);
+			return { kind: values.kind, ...slots, values: spread };
+		}
+		case "fixed16": {
+			const spread = new Uint8Array(length * 16);
+			let value = 0;
+			for (let i = 0; i < length; i++) {
+				if (validity[i] === 0) continue;
+				spread.set(values.values.subarray(value, value + 16), i * 16);
+				value += 16;
+			}
+			return { kind: values.kind, ...slots, values: spread };
+		}
+		case "bytes": {
+			// The bytes stay where they are; a null's slot is empty.
+			const offsets = new Int32Array(length + 1);
+			let value = 0;
+			offsets[0] = values.offsets[0] as number;
+			for (let i = 0; i < length; i++) {
+				value += validity[i] as number;
+				offsets[i + 1] = values.offsets[value] as number;
+			}
+			return { ...values, ...slots, offsets };
+		}
+		default:
+			throw new ParquetError(
+				"PARQUET_INVALID",
+				`a leaf has no vector of kind ${values.kind}`,
+			);
 	}
-	return { ...values, length, validity, offsets };
+}
+
+function spreadInto<
+	T extends Uint8Array | Int32Array | Float32Array | Float64Array,
+>(out: T, values: T, validity: Uint8Array): T {
+	let value = 0;
+	for (let i = 0; i < out.length; i++)
+		if (validity[i] === 1) out[i] = values[value++] as number;
+	return out;
+}
+
+/** The same for values of two words: a BigInt each would be an object each. */
+function spreadWords(
+	out: Int32Array,
+	words: Int32Array,
+	validity: Uint8Array,
+): void {
+	let at = 0;
+	for (let i = 0; i < validity.length; i++) {
+		if (validity[i] === 0) continue;
+		out[2 * i] = words[at++] as number;
+		out[2 * i + 1] = words[at++] as number;
+	}
 }
 
 function assembleValidity(

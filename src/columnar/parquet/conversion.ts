@@ -1,8 +1,8 @@
-import type { SchemaElement } from "hyparquet";
 import type { DataType } from "../types.ts";
 import { decimalParts } from "../types.ts";
 import type { Vector } from "../vector.ts";
 import { ParquetError } from "./errors.ts";
+import type { SchemaElement } from "./metadata.ts";
 import type { FileNode } from "./projection.ts";
 import type { RawValues } from "./raw.ts";
 
@@ -87,7 +87,8 @@ type Meaning =
 	| { readonly kind: "decimal"; readonly scale: number };
 
 function meaningOf(element: SchemaElement): Meaning {
-	const { type, logical_type: logical, converted_type: converted } = element;
+	const { type, logical, converted } = element;
+	const other = logical?.type === "OTHER" ? logical.name : undefined;
 	if (logical?.type === "DECIMAL")
 		return { kind: "decimal", scale: logical.scale };
 	if (converted === "DECIMAL")
@@ -96,12 +97,11 @@ function meaningOf(element: SchemaElement): Meaning {
 		case "BOOLEAN":
 			return { kind: "boolean" };
 		case "INT32":
-			if (logical?.type === "DATE" || converted === "DATE")
-				return { kind: "date" };
-			if (logical?.type === "INTEGER" && !logical.isSigned)
-				return { kind: logical.bitWidth < 32 ? "int" : "uint32" };
+			if (other === "DATE" || converted === "DATE") return { kind: "date" };
+			if (logical?.type === "INTEGER" && !logical.signed)
+				return { kind: logical.bits < 32 ? "int" : "uint32" };
 			if (converted === "UINT_32") return { kind: "uint32" };
-			if (logical?.type === "TIME" || converted === "TIME_MILLIS")
+			if (other === "TIME" || converted === "TIME_MILLIS")
 				return { kind: "other" };
 			return { kind: "int" };
 		case "INT64":
@@ -109,16 +109,16 @@ function meaningOf(element: SchemaElement): Meaning {
 				return {
 					kind: "timestamp",
 					unit: logical.unit,
-					utc: logical.isAdjustedToUTC,
+					utc: logical.utc,
 				};
 			if (converted === "TIMESTAMP_MILLIS")
 				return { kind: "timestamp", unit: "MILLIS", utc: true };
 			if (converted === "TIMESTAMP_MICROS")
 				return { kind: "timestamp", unit: "MICROS", utc: true };
-			if (logical?.type === "INTEGER" && !logical.isSigned)
+			if (logical?.type === "INTEGER" && !logical.signed)
 				return { kind: "uint64" };
 			if (converted === "UINT_64") return { kind: "uint64" };
-			if (logical?.type === "TIME" || converted === "TIME_MICROS")
+			if (other === "TIME" || converted === "TIME_MICROS")
 				return { kind: "other" };
 			return { kind: "long" };
 		case "INT96":
@@ -132,9 +132,7 @@ function meaningOf(element: SchemaElement): Meaning {
 		case "FIXED_LEN_BYTE_ARRAY":
 			return {
 				kind:
-					logical?.type === "FLOAT16" || converted === "INTERVAL"
-						? "other"
-						: "fixed",
+					other === "FLOAT16" || converted === "INTERVAL" ? "other" : "fixed",
 			};
 		default:
 			return { kind: "other" };
@@ -142,7 +140,9 @@ function meaningOf(element: SchemaElement): Meaning {
 }
 
 function describe(element: SchemaElement): string {
-	const annotation = element.logical_type?.type ?? element.converted_type;
+	const { logical, converted } = element;
+	const annotation =
+		logical?.type === "OTHER" ? logical.name : (logical?.type ?? converted);
 	return annotation === undefined
 		? String(element.type)
 		: `${element.type} (${annotation})`;

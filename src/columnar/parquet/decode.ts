@@ -1,268 +1,271 @@
 import { crc32 } from "node:zlib";
-import type { ColumnMetaData, PageHeader } from "hyparquet";
-import { parquetHeader } from "hyparquet/src/column.js";
-import { concatVectors, takeVector } from "../batch.ts";
 import type { Vector } from "../vector.ts";
 import { decompress } from "./compression.ts";
 import type { Conversion } from "./conversion.ts";
 import { ParquetError } from "./errors.ts";
+import type { ChunkMetadata, PageHeader } from "./metadata.ts";
+import { readPageHeader } from "./metadata.ts";
 import type { FileNode } from "./projection.ts";
 import { decodeValues } from "./raw.ts";
 import { bitWidth, decodeHybrid } from "./rle.ts";
 
-/** A column chunk out of its pages. */
-export interface DecodedChunk {
+/** A data page's entries. */
+export interface DecodedPage {
 	readonly entries: number;
 	/** `undefined` where all are 0. */
 	readonly repetition: Uint8Array | undefined;
 	/** `undefined` where all are at the maximum. */
 	readonly definition: Uint8Array | undefined;
-	/** The present values, one after another; `undefined` where only levels were wanted. */
-	readonly values: Vector | undefined;
+	readonly values: PageValues;
 }
 
-interface DecodedPage {
-	readonly repetition: Uint8Array | undefined;
-	readonly definition: Uint8Array | undefined;
-	readonly entries: number;
-	readonly values: Vector | undefined;
-}
+/** The present values of a page, one after another; `none` where only levels are wanted. */
+export type PageValues =
+	| { readonly kind: "none" }
+	| { readonly kind: "plain"; readonly vector: Vector }
+	| {
+			readonly kind: "dictionary";
+			readonly dictionary: Vector;
+			readonly indexes: Int32Array;
+	  };
 
-/**
- * Decodes the pages of a chunk. Without `convert` only the levels are decoded.
- * @throws ParquetError when the bytes contradict themselves or their headers
- */
-export function decodeChunk(
-	bytes: Uint8Array,
-	meta: ColumnMetaData,
-	file: FileNode,
-	convert: Conversion | undefined,
-): DecodedChunk {
-	const where = file.path.join(".");
-	try {
-		return decodePages(bytes, meta, file, convert);
-	} catch (cause) {
-		if (cause instanceof ParquetError && cause.code === "PARQUET_UNSUPPORTED")
-			throw cause;
-		const reason = cause instanceof Error ? cause.message : String(cause);
-		throw new ParquetError(
-			"PARQUET_INVALID",
-			`the column ${where} can't be decoded: ${reason}`,
-			{ cause },
-		);
+/** What a page may announce at most: a damaged header mustn't have memory set aside for it. */
+const MAX_PAGE_BYTES = 1 << 30;
+const MAX_PAGE_ENTRIES = 1 << 27;
+
+/** The pages of a column chunk one after another. Without `convert` only the levels are decoded. */
+export class ChunkPages {
+	readonly #bytes: Uint8Array;
+	readonly #chunk: ChunkMetadata;
+	readonly #leaf: FileNode;
+	readonly #convert: Conversion | undefined;
+	#offset = 0;
+	#done = 0;
+	#dictionary: Vector | undefined;
+
+	constructor(
+		bytes: Uint8Array,
+		chunk: ChunkMetadata,
+		leaf: FileNode,
+		convert: Conversion | undefined,
+	) {
+		this.#bytes = bytes;
+		this.#chunk = chunk;
+		this.#leaf = leaf;
+		this.#convert = convert;
 	}
-}
 
-function decodePages(
-	bytes: Uint8Array,
-	meta: ColumnMetaData,
-	file: FileNode,
-	convert: Conversion | undefined,
-): DecodedChunk {
-	const { buffer, byteOffset, byteLength } = bytes;
-	const reader = {
-		view: new DataView(buffer, byteOffset, byteLength),
-		offset: 0,
-	};
-	const entries = Number(meta.num_values);
-	const pages: DecodedPage[] = [];
-	let dictionary: Vector | undefined;
-	let done = 0;
-	while (done < entries) {
-		if (reader.offset >= byteLength)
-			throw damaged(`its pages have ${done} of ${entries} entries`);
-		const header = parquetHeader(reader);
-		const size = header.compressed_page_size;
-		if (!(size >= 0 && reader.offset + size <= byteLength))
-			throw damaged(`a page of ${size} bytes ends after its column`);
-		const page = bytes.subarray(reader.offset, reader.offset + size);
-		reader.offset += size;
-		if (header.crc !== undefined && (crc32(page) | 0) !== (header.crc | 0))
-			throw damaged("a page has another checksum than its header says");
-		if (header.dictionary_page_header !== undefined) {
-			if (convert !== undefined)
-				dictionary = decodeDictionary(page, header, meta, file, convert);
-		} else if (
-			header.data_page_header !== undefined ||
-			header.data_page_header_v2 !== undefined
-		) {
-			const decoded = decodePage(page, header, meta, file, convert, dictionary);
-			done += decoded.entries;
-			pages.push(decoded);
+	/**
+	 * The next data page; `undefined` after the last.
+	 * @throws ParquetError when the bytes contradict themselves or their headers
+	 */
+	next(): DecodedPage | undefined {
+		try {
+			return this.#next();
+		} catch (cause) {
+			if (cause instanceof ParquetError && cause.code === "PARQUET_UNSUPPORTED")
+				throw cause;
+			const reason = cause instanceof Error ? cause.message : String(cause);
+			throw new ParquetError(
+				"PARQUET_INVALID",
+				`the column ${this.#leaf.path.join(".")} can't be decoded: ${reason}`,
+				{ cause },
+			);
 		}
 	}
-	if (done > entries)
-		throw damaged(`its pages have ${done} entries, not ${entries}`);
-	return {
-		entries,
-		repetition: join(pages, "repetition", 0, entries),
-		definition: join(pages, "definition", file.definition, entries),
-		values:
-			convert === undefined ? undefined : joinValues(pages, convert, meta),
-	};
-}
 
-function decodeDictionary(
-	page: Uint8Array,
-	header: PageHeader,
-	meta: ColumnMetaData,
-	file: FileNode,
-	convert: Conversion,
-): Vector {
-	const values = decompress(meta.codec, page, header.uncompressed_page_size);
-	const count = header.dictionary_page_header?.num_values ?? 0;
-	const width = file.element.type_length ?? 0;
-	return convert(decodeValues("PLAIN", meta.type, width, values, count));
-}
+	#next(): DecodedPage | undefined {
+		const { entries } = this.#chunk;
+		while (this.#done < entries) {
+			if (this.#offset >= this.#bytes.length)
+				throw damaged(`its pages have ${this.#done} of ${entries} entries`);
+			const { header, page } = this.#take();
+			if (header.kind === "dictionary") {
+				this.#readDictionary(page, header);
+			} else if (header.kind !== "other") {
+				this.#done += header.entries;
+				if (this.#done > entries)
+					throw damaged(`its pages have ${this.#done} entries, not ${entries}`);
+				return this.#decode(page, header);
+			}
+		}
+		return undefined;
+	}
 
-function decodePage(
-	page: Uint8Array,
-	header: PageHeader,
-	meta: ColumnMetaData,
-	file: FileNode,
-	convert: Conversion | undefined,
-	dictionary: Vector | undefined,
-): DecodedPage {
-	const v1 = header.data_page_header;
-	const v2 = header.data_page_header_v2;
-	const entries = v1?.num_values ?? v2?.num_values ?? 0;
-	if (!(entries >= 0 && entries <= Number(meta.num_values)))
-		throw damaged(`a page has ${entries} entries`);
-	const total = header.uncompressed_page_size;
-	let repetition: Uint8Array | undefined;
-	let definition: Uint8Array | undefined;
-	let values: Uint8Array;
-	if (v2 === undefined) {
-		values = decompress(meta.codec, page, total);
+	#take(): { readonly header: PageHeader; readonly page: Uint8Array } {
+		const bytes = this.#bytes;
+		const { header, end } = readPageHeader(bytes, this.#offset);
+		const { compressedSize: size, uncompressedSize, entries } = header;
+		if (!(size >= 0 && end + size <= bytes.length))
+			throw damaged(`a page of ${size} bytes ends after its column`);
+		if (!(uncompressedSize >= 0 && entries >= 0))
+			throw damaged(`a page has ${uncompressedSize} bytes, ${entries} entries`);
+		if (uncompressedSize > MAX_PAGE_BYTES || entries > MAX_PAGE_ENTRIES)
+			throw new ParquetError(
+				"PARQUET_UNSUPPORTED",
+				`a page of ${uncompressedSize} bytes and ${entries} entries in the column ${this.#leaf.path.join(".")} is larger than the ${MAX_PAGE_BYTES} bytes and ${MAX_PAGE_ENTRIES} entries that are read; rewrite the file with smaller pages`,
+			);
+		const page = bytes.subarray(end, end + size);
+		this.#offset = end + size;
+		if (header.crc !== undefined && (crc32(page) | 0) !== (header.crc | 0))
+			throw damaged("a page has another checksum than its header says");
+		return { header, page };
+	}
+
+	#readDictionary(page: Uint8Array, header: PageHeader): void {
+		if (this.#convert === undefined) return;
+		const { type, codec } = this.#chunk;
+		const bytes = decompress(codec, page, header.uncompressedSize);
+		const width = this.#leaf.element.typeLength ?? 0;
+		this.#dictionary = this.#convert(
+			decodeValues("PLAIN", type, width, bytes, header.entries),
+		);
+	}
+
+	#decode(page: Uint8Array, header: PageHeader): DecodedPage {
+		const leaf = this.#leaf;
+		const { entries } = header;
+		const { repetition, definition, body } =
+			header.kind === "data"
+				? this.#splitV1(page, header)
+				: this.#splitV2(page, header);
+		const reps =
+			repetition === undefined
+				? undefined
+				: decodeLevels(repetition, leaf.repetition, entries);
+		const defs =
+			definition === undefined
+				? undefined
+				: decodeLevels(definition, leaf.definition, entries);
+		const levels = {
+			entries,
+			repetition: reps?.every(isZero) ? undefined : reps,
+		};
+		const present = defs === undefined ? entries : count(defs, leaf.definition);
+		return {
+			...levels,
+			definition: present === entries ? undefined : defs,
+			values: this.#values(body, header, present),
+		};
+	}
+
+	#splitV1(page: Uint8Array, header: PageHeader): SplitPage {
+		const bytes = decompress(this.#chunk.codec, page, header.uncompressedSize);
 		let at = 0;
-		const levels = (max: number, encoding: string | undefined) => {
+		const levels = (max: number, encoding: string): Uint8Array | undefined => {
 			if (max === 0) return undefined;
-			if (encoding !== undefined && encoding !== "RLE")
+			if (encoding !== "RLE")
 				throw new ParquetError(
 					"PARQUET_UNSUPPORTED",
 					`levels in the encoding ${encoding} can't be read; rewrite the file`,
 				);
-			if (at + 4 > values.length) throw damaged("a page has no levels");
-			const view = new DataView(values.buffer, values.byteOffset + at, 4);
+			if (at + 4 > bytes.length) throw damaged("a page has no levels");
+			const view = new DataView(bytes.buffer, bytes.byteOffset + at, 4);
 			const start = at + 4;
 			at = start + view.getUint32(0, true);
-			return decodeLevels(values, start, at, max, entries);
+			if (at > bytes.length) throw damaged("a page's levels end too early");
+			return bytes.subarray(start, at);
 		};
-		repetition = levels(file.repetition, v1?.repetition_level_encoding);
-		definition = levels(file.definition, v1?.definition_level_encoding);
-		values = values.subarray(at);
-	} else {
-		const repEnd = v2.repetition_levels_byte_length;
-		const defEnd = repEnd + v2.definition_levels_byte_length;
-		if (file.repetition > 0)
-			repetition = decodeLevels(page, 0, repEnd, file.repetition, entries);
-		if (file.definition > 0)
-			definition = decodeLevels(page, repEnd, defEnd, file.definition, entries);
-		const body = page.subarray(defEnd);
-		values =
-			v2.is_compressed === false
-				? body
-				: decompress(meta.codec, body, total - defEnd);
+		const repetition = levels(this.#leaf.repetition, header.repetitionEncoding);
+		const definition = levels(this.#leaf.definition, header.definitionEncoding);
+		return { repetition, definition, body: bytes.subarray(at) };
 	}
-	if (convert === undefined)
-		return { repetition, definition, entries, values: undefined };
-	let present = entries;
-	if (definition !== undefined) {
-		present = 0;
-		for (const level of definition) if (level === file.definition) present++;
+
+	#splitV2(page: Uint8Array, header: PageHeader): SplitPage {
+		const { repetitionBytes, definitionBytes, uncompressedSize } = header;
+		const from = repetitionBytes + definitionBytes;
+		if (!(repetitionBytes >= 0 && definitionBytes >= 0 && from <= page.length))
+			throw damaged("a page's levels are larger than the page");
+		const body = page.subarray(from);
+		const { repetition, definition } = this.#leaf;
+		return {
+			repetition:
+				repetition === 0 ? undefined : page.subarray(0, repetitionBytes),
+			definition:
+				definition === 0 ? undefined : page.subarray(repetitionBytes, from),
+			body: header.compressed
+				? decompress(this.#chunk.codec, body, uncompressedSize - from)
+				: body,
+		};
 	}
-	const encoding = v1?.encoding ?? v2?.encoding ?? "PLAIN";
-	if (encoding === "RLE_DICTIONARY" || encoding === "PLAIN_DICTIONARY") {
-		const vector = lookUp(values, present, dictionary);
-		return { repetition, definition, entries, values: vector };
+
+	#values(body: Uint8Array, header: PageHeader, present: number): PageValues {
+		const convert = this.#convert;
+		if (convert === undefined) return { kind: "none" };
+		const { encoding } = header;
+		const width = this.#leaf.element.typeLength ?? 0;
+		const { type } = this.#chunk;
+		// A page of nulls needs no dictionary, and some writers then leave it out.
+		if (
+			present > 0 &&
+			(encoding === "RLE_DICTIONARY" || encoding === "PLAIN_DICTIONARY")
+		) {
+			const dictionary = this.#dictionary;
+			if (dictionary === undefined)
+				throw damaged("a page refers to a dictionary that isn't there");
+			const indexes = decodeIndexes(body, present, dictionary.length);
+			return { kind: "dictionary", dictionary, indexes };
+		}
+		const raw =
+			present === 0
+				? decodeValues("PLAIN", type, Math.max(1, width), new Uint8Array(), 0)
+				: decodeValues(encoding, type, width, body, present);
+		return { kind: "plain", vector: convert(raw) };
 	}
-	const width = file.element.type_length ?? 0;
-	const raw = decodeValues(encoding, meta.type, width, values, present);
-	return { repetition, definition, entries, values: convert(raw) };
+}
+
+interface SplitPage {
+	readonly repetition: Uint8Array | undefined;
+	readonly definition: Uint8Array | undefined;
+	readonly body: Uint8Array;
 }
 
 function decodeLevels(
 	bytes: Uint8Array,
-	start: number,
-	end: number,
 	max: number,
 	entries: number,
-): Uint8Array | undefined {
+): Uint8Array {
 	const levels = new Uint8Array(entries);
-	if (
-		end > bytes.length ||
-		!decodeHybrid(bytes, start, end, bitWidth(max), levels, entries)
-	)
+	if (!decodeHybrid(bytes, 0, bytes.length, bitWidth(max), levels, entries))
 		throw damaged("a page's levels end too early");
-	for (const level of levels)
-		if (level > max) throw damaged(`a level of ${level} is above ${max}`);
+	// Where every number of the width is a level, none can be above.
+	if ((max & (max + 1)) === 0) return levels;
+	for (let i = 0; i < entries; i++)
+		if ((levels[i] as number) > max)
+			throw damaged(`a level of ${levels[i]} is above ${max}`);
 	return levels;
 }
 
-function lookUp(
+function decodeIndexes(
 	bytes: Uint8Array,
-	count: number,
-	dictionary: Vector | undefined,
-): Vector | undefined {
-	// A page of nulls needs no dictionary, and some writers then leave it out.
-	if (count === 0) return undefined;
-	if (dictionary === undefined)
-		throw damaged("a page refers to a dictionary that isn't there");
-	const indexes = new Int32Array(count);
+	present: number,
+	size: number,
+): Int32Array {
+	const indexes = new Int32Array(present);
 	const width = bytes[0] ?? 0;
 	if (
 		width > 32 ||
-		!decodeHybrid(bytes, 1, bytes.length, width, indexes, count)
+		!decodeHybrid(bytes, 1, bytes.length, width, indexes, present)
 	)
 		throw damaged("a page's dictionary indexes end too early");
-	for (const index of indexes) {
-		if (index < 0 || index >= dictionary.length)
+	for (let i = 0; i < present; i++) {
+		const index = indexes[i] as number;
+		if (index < 0 || index >= size)
 			throw damaged(
-				`a page refers to the value ${index} of a dictionary of ${dictionary.length}`,
+				`a page refers to the value ${index} of a dictionary of ${size}`,
 			);
 	}
-	return takeVector(dictionary, indexes);
+	return indexes;
 }
 
-function join(
-	pages: readonly DecodedPage[],
-	which: "repetition" | "definition",
-	constant: number,
-	entries: number,
-): Uint8Array | undefined {
-	if (pages.every((page) => isConstant(page[which], constant)))
-		return undefined;
-	const [first] = pages;
-	if (pages.length === 1 && first !== undefined) return first[which];
-	const joined = new Uint8Array(entries);
-	let at = 0;
-	for (const page of pages) {
-		const levels = page[which];
-		if (levels === undefined) joined.fill(constant, at, at + page.entries);
-		else joined.set(levels, at);
-		at += page.entries;
-	}
-	return joined;
+function isZero(level: number): boolean {
+	return level === 0;
 }
 
-function isConstant(levels: Uint8Array | undefined, value: number): boolean {
-	return levels === undefined || levels.every((level) => level === value);
-}
-
-function joinValues(
-	pages: readonly DecodedPage[],
-	convert: Conversion,
-	meta: ColumnMetaData,
-): Vector {
-	const slices = pages.flatMap(({ values }) =>
-		values === undefined
-			? []
-			: [{ vector: values, from: 0, to: values.length }],
-	);
-	const [first] = slices;
-	if (first === undefined)
-		return convert(decodeValues("PLAIN", meta.type, 1, new Uint8Array(0), 0));
-	return slices.length === 1 ? first.vector : concatVectors(slices);
+function count(levels: Uint8Array, wanted: number): number {
+	let found = 0;
+	for (let i = 0; i < levels.length; i++) if (levels[i] === wanted) found++;
+	return found;
 }
 
 function damaged(what: string): ParquetError {

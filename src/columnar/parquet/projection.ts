@@ -1,6 +1,6 @@
-import type { SchemaElement } from "hyparquet";
 import type { DataType, StructField, StructType } from "../types.ts";
 import { ParquetError } from "./errors.ts";
+import type { SchemaElement } from "./metadata.ts";
 import { VARIANT_FIELDS } from "./schema.ts";
 
 /** A file's schema element in its tree. */
@@ -72,15 +72,15 @@ export function fileTree(elements: readonly SchemaElement[]): FileNode {
 				"the footer's schema has fewer elements than it announces; the file is damaged",
 			);
 		const root = next === 1;
-		const repeated = element.repetition_type === "REPEATED";
-		const optional = element.repetition_type === "OPTIONAL";
+		const repeated = element.repetition === "REPEATED";
+		const optional = element.repetition === "OPTIONAL";
 		const own = root ? path : [...path, element.name];
 		const def = definition + (!root && (repeated || optional) ? 1 : 0);
 		const rep = repetition + (!root && repeated ? 1 : 0);
 		const children: FileNode[] = [];
 		const first = column;
 		if (element.type === undefined) {
-			for (let i = 0; i < (element.num_children ?? 0); i++)
+			for (let i = 0; i < (element.children ?? 0); i++)
 				children.push(visit(own, def, rep));
 		} else {
 			column++;
@@ -116,7 +116,7 @@ export function project(
 			? field.metadata["delta.columnMapping.id"]
 			: undefined;
 		return typeof id === "number"
-			? children.find(({ element }) => element.field_id === id)
+			? children.find(({ element }) => element.fieldId === id)
 			: children.find(({ element }) => element.name === field.name);
 	};
 
@@ -143,7 +143,7 @@ export function project(
 			depth,
 			slot,
 			definition: node.definition,
-			optional: node.element.repetition_type === "OPTIONAL",
+			optional: node.element.repetition === "OPTIONAL",
 		};
 		const group = node.element.type === undefined;
 		if (typeof type === "string" && type !== "variant") {
@@ -181,7 +181,7 @@ export function project(
 		const [entry] = node.children;
 		const [key, value] = entry?.children ?? [];
 		if (
-			entry?.element.repetition_type !== "REPEATED" ||
+			entry?.element.repetition !== "REPEATED" ||
 			key === undefined ||
 			value === undefined
 		)
@@ -199,7 +199,7 @@ export function project(
 	/** The repeated field of a two-level list, which is the element itself and never null. */
 	function asElement(type: DataType, node: FileNode, depth: number): ReadNode {
 		const slot = node.definition;
-		const element = { ...node.element, repetition_type: "REQUIRED" as const };
+		const element = { ...node.element, repetition: "REQUIRED" as const };
 		return visit(type, { ...node, element }, depth, slot);
 	}
 
@@ -228,15 +228,12 @@ function listParts(
 	depth: number,
 	type: DataType,
 ): { repeated: FileNode; item: FileNode } {
-	if (
-		node.element.repetition_type === "REPEATED" &&
-		node.repetition === depth + 1
-	)
+	if (node.element.repetition === "REPEATED" && node.repetition === depth + 1)
 		return { repeated: node, item: node };
 	const [repeated] = node.children;
 	if (
 		node.children.length !== 1 ||
-		repeated?.element.repetition_type !== "REPEATED" ||
+		repeated?.element.repetition !== "REPEATED" ||
 		repeated.repetition !== depth + 1
 	)
 		throw mismatch(type, node);
@@ -245,7 +242,7 @@ function listParts(
 	const twoLevels =
 		only === undefined ||
 		repeated.children.length > 1 ||
-		only.element.repetition_type === "REPEATED" ||
+		only.element.repetition === "REPEATED" ||
 		name === "array" ||
 		name === `${node.element.name}_tuple`;
 	return { repeated, item: twoLevels ? repeated : only };
@@ -256,6 +253,6 @@ function mismatch(type: DataType, node: FileNode): ParquetError {
 	const found = node.element.type ?? "group";
 	return new ParquetError(
 		"PARQUET_UNSUPPORTED",
-		`the field ${node.path.join(".")} is a ${found} (${node.element.repetition_type ?? "REQUIRED"}) in the file, which can't be read as ${wanted}; correct the schema`,
+		`the field ${node.path.join(".")} is a ${found} (${node.element.repetition ?? "REQUIRED"}) in the file, which can't be read as ${wanted}; correct the schema`,
 	);
 }

@@ -1,22 +1,23 @@
-import type { FileMetaData, RowGroup } from "hyparquet";
-import { parquetMetadata } from "hyparquet";
+import { vectorOf } from "../literal.ts";
 import type { StructType } from "../types.ts";
+import { struct } from "../types.ts";
 import type { Batch } from "../vector.ts";
 import { assemble } from "./assembly.ts";
+import type { DecodedChunk } from "./column-reader.ts";
+import { ColumnReader } from "./column-reader.ts";
 import type { Conversion } from "./conversion.ts";
 import { conversion } from "./conversion.ts";
-import type { DecodedChunk } from "./decode.ts";
-import { decodeChunk } from "./decode.ts";
 import { ParquetError } from "./errors.ts";
+import type { FetchedChunk } from "./fetch.ts";
+import { fetchChunks } from "./fetch.ts";
+import type { RowGroupMetadata } from "./metadata.ts";
 import type { FileNode, ReadNode } from "./projection.ts";
 import { columnsOf, fileTree, project } from "./projection.ts";
+import type { RandomAccess } from "./random-access.ts";
+import { damaged, readFooter } from "./random-access.ts";
 
-/** A file that is read in ranges. */
-export interface RandomAccess {
-	readonly size: number;
-	/** The bytes `[start, end)`, all of them. */
-	readonly read: (start: number, end: number) => Promise<Uint8Array>;
-}
+export type { RandomAccess } from "./random-access.ts";
+export { bytesFile } from "./random-access.ts";
 
 export interface ReadOptions {
 	/** What to read, by the names in the file; fields that the file lacks are null. */
@@ -25,7 +26,11 @@ export interface ReadOptions {
 	readonly columns?: readonly string[];
 	/** Match fields by `delta.columnMapping.id` instead of by name. */
 	readonly fieldIds?: boolean;
+	/** Rows of a batch at most; a batch never has rows of two row groups. */
+	readonly batchRows?: number;
 }
+
+const BATCH_ROWS = 65_536;
 
 export interface ReadBatch {
 	readonly batch: Batch;
@@ -34,10 +39,10 @@ export interface ReadBatch {
 }
 
 /**
- * Reads a Parquet file of any writer, a row group at a time and only the wanted columns; the
- * batches' fields are in the order of `schema`. Values come as they are in the file or widened as
- * Delta's type widening allows (PROTOCOL.md, "Type Widening"); nothing is ever rounded but
- * nanoseconds, down to µs.
+ * Reads a Parquet file of any writer, in batches and only the wanted columns; the batches' fields
+ * are in the order of `schema`. Values come as they are in the file or widened as Delta's type
+ * widening allows (PROTOCOL.md, "Type Widening"); nothing is ever rounded but nanoseconds, down to
+ * µs. At most one row group is held, compressed, and of each column a page and a batch.
  *
  * @throws ParquetError `PARQUET_INVALID` for damaged files, `PARQUET_UNSUPPORTED` where a field can't
  * be read as the type in the schema
@@ -47,7 +52,7 @@ export async function* readParquet(
 	options: ReadOptions,
 ): AsyncGenerator<ReadBatch, void, undefined> {
 	for await (const group of fetchRowGroups(file, options))
-		yield { batch: group.decode(), firstRow: group.firstRow };
+		yield* group.batches(options);
 }
 
 /** A row group whose bytes are here, compressed as they are in the file. */
@@ -56,10 +61,18 @@ export interface FetchedRowGroup {
 	/** Position of its first row in the file. */
 	readonly firstRow: number;
 	/**
-	 * Decodes it, or only these top-level fields of what was fetched; each call decodes anew.
+	 * Decodes it, or only the fetched fields at these places; each call decodes anew.
 	 * @throws ParquetError as `readParquet`
 	 */
-	decode(columns?: readonly string[]): Batch;
+	decode(fields?: readonly number[]): Batch;
+	/**
+	 * Decodes it piece by piece; each call decodes anew.
+	 * @throws ParquetError as `readParquet`
+	 */
+	batches(options?: {
+		readonly batchRows?: number;
+		readonly fields?: readonly number[];
+	}): Generator<ReadBatch, void, undefined>;
 }
 
 /** The row groups of a file, fetched one at a time and decoded when asked. */
@@ -69,15 +82,118 @@ export async function* fetchRowGroups(
 ): AsyncGenerator<FetchedRowGroup, void, undefined> {
 	const metadata = await readFooter(file);
 	const root = fileTree(metadata.schema);
-	const { schema, columns } = options;
-	const wanted: StructType = {
-		type: "struct",
-		fields: schema.fields.filter(
-			({ name }) => columns === undefined || columns.includes(name),
-		),
+	const wanted = wantedFields(options);
+	const nodes = project(wanted, root, { fieldIds: options.fieldIds ?? false });
+	const leaves = leavesOf(root);
+	const conversions = new Map<number, Conversion>();
+	for (const node of nodes) collectConversions(node, conversions);
+	const columns = [...new Set(nodes.flatMap(columnsOf))];
+	let firstRow = 0;
+	for (const group of metadata.rowGroups) {
+		const chunks = await fetchChunks(file, group, columns);
+		yield rowGroup({
+			firstRow,
+			group,
+			wanted,
+			nodes,
+			leaves,
+			conversions,
+			chunks,
+		});
+		firstRow += group.rows;
+	}
+}
+
+function rowGroup({
+	firstRow,
+	group,
+	wanted,
+	nodes,
+	leaves,
+	conversions,
+	chunks,
+}: {
+	readonly firstRow: number;
+	readonly group: RowGroupMetadata;
+	readonly wanted: StructType;
+	readonly nodes: readonly ReadNode[];
+	readonly leaves: readonly FileNode[];
+	readonly conversions: ReadonlyMap<number, Conversion>;
+	readonly chunks: ReadonlyMap<number, FetchedChunk>;
+}): FetchedRowGroup {
+	const length = group.rows;
+
+	function* batches(
+		options: {
+			readonly batchRows?: number;
+			readonly fields?: readonly number[];
+		} = {},
+	): Generator<ReadBatch, void, undefined> {
+		const { batchRows = BATCH_ROWS, fields: places } = options;
+		const picked = nodes.flatMap((node, i) => {
+			const field = wanted.fields[i];
+			return field !== undefined && (places?.includes(i) ?? true)
+				? [{ field, node }]
+				: [];
+		});
+		const schema = struct(...picked.map(({ field }) => field));
+		const readers = new Map<number, ColumnReader>();
+		for (const column of new Set(picked.flatMap(({ node }) => columnsOf(node))))
+			readers.set(column, readerOf(column));
+		for (let row = 0; row < length; row += batchRows) {
+			const rows = Math.min(batchRows, length - row);
+			const decoded = new Map<number, DecodedChunk>();
+			for (const [column, reader] of readers)
+				decoded.set(column, reader.next(rows));
+			const columns = picked.map(({ node }) =>
+				assemble(node, rows, (column) => {
+					const chunk = decoded.get(column);
+					if (chunk === undefined)
+						throw damaged(`the column chunk ${column} is missing`);
+					return chunk;
+				}),
+			);
+			if (row + rows === length)
+				for (const reader of readers.values()) reader.end();
+			yield {
+				batch: { schema, length: rows, columns },
+				firstRow: firstRow + row,
+			};
+		}
+	}
+
+	function readerOf(column: number): ColumnReader {
+		const fetched = chunks.get(column);
+		const leaf = leaves[column];
+		if (fetched === undefined || leaf === undefined)
+			throw damaged(`the column chunk ${column} is missing`);
+		const { bytes, chunk } = fetched;
+		return new ColumnReader(bytes, chunk, leaf, conversions.get(column));
+	}
+
+	return {
+		length,
+		firstRow,
+		batches,
+		decode(fields) {
+			const all = { batchRows: Math.max(1, length), ...(fields && { fields }) };
+			const [only] = batches(all);
+			if (only !== undefined) return only.batch;
+			const picked = wanted.fields.filter(
+				(_, i) => fields?.includes(i) ?? true,
+			);
+			return {
+				schema: struct(...picked),
+				length: 0,
+				columns: picked.map(({ type }) => vectorOf(type, [])),
+			};
+		},
 	};
+}
+
+function wantedFields({ schema, columns }: ReadOptions): StructType {
 	const unknown = columns?.find(
-		(name) => !wanted.fields.some((field) => field.name === name),
+		(name) => !schema.fields.some((field) => field.name === name),
 	);
 	if (unknown !== undefined) {
 		throw new ParquetError(
@@ -85,101 +201,9 @@ export async function* fetchRowGroups(
 			`the column ${JSON.stringify(unknown)} is not in the schema; its columns are ${schema.fields.map(({ name }) => name).join(", ")}`,
 		);
 	}
-	const nodes = project(wanted, root, { fieldIds: options.fieldIds ?? false });
-	const leaves = leavesOf(root);
-	const conversions = new Map<number, Conversion>();
-	for (const node of nodes) collectConversions(node, conversions);
-	let firstRow = 0;
-	for (const group of metadata.row_groups) {
-		const length = Number(group.num_rows);
-		const chunks = await fetchChunks(file, group, nodes, leaves);
-		yield {
-			length,
-			firstRow,
-			decode: (names) => {
-				const picked = names === undefined ? undefined : new Set(names);
-				const fields = wanted.fields.flatMap((field, i) =>
-					(picked?.has(field.name) ?? true)
-						? [{ field, node: nodes[i] as ReadNode }]
-						: [],
-				);
-				const decoded = new Map<number, DecodedChunk>();
-				for (const { node } of fields)
-					for (const column of columnsOf(node)) {
-						const chunk = chunks.get(column);
-						if (chunk !== undefined && !decoded.has(column))
-							decoded.set(
-								column,
-								decodeChunk(
-									chunk.bytes,
-									chunk.meta,
-									chunk.leaf,
-									conversions.get(column),
-								),
-							);
-					}
-				return {
-					schema: { type: "struct", fields: fields.map(({ field }) => field) },
-					length,
-					columns: fields.map(({ node }) =>
-						assemble(node, length, (column) => {
-							const chunk = decoded.get(column);
-							if (chunk === undefined)
-								throw invalid(`the column chunk ${column} is missing`);
-							return chunk;
-						}),
-					),
-				};
-			},
-		};
-		firstRow += length;
-	}
-}
-
-/** A file of bytes in memory. */
-export function bytesFile(bytes: Uint8Array): RandomAccess {
-	return {
-		size: bytes.length,
-		read: async (start, end) => bytes.subarray(start, end),
-	};
-}
-
-/** Bytes read from the end at first: most footers fit. */
-const TAIL = 64 * 1024;
-
-/** The footer; its statistics are not lossless and not for use. */
-async function readFooter(file: RandomAccess): Promise<FileMetaData> {
-	if (file.size < 12)
-		throw invalid(`${file.size} bytes are too few for a Parquet file`);
-	let start = Math.max(0, file.size - TAIL);
-	let tail = await readAll(file, start, file.size);
-	const end = tail.length;
-	const magic = Buffer.from(tail.subarray(end - 4)).toString("latin1");
-	if (magic === "PARE") {
-		throw new ParquetError(
-			"PARQUET_UNSUPPORTED",
-			"the file's footer is encrypted, which can't be read; write it without encryption",
-		);
-	}
-	if (magic !== "PAR1")
-		throw invalid(
-			`it ends in ${JSON.stringify(magic)} instead of "PAR1": it is cut off or no Parquet file`,
-		);
-	const view = new DataView(tail.buffer, tail.byteOffset, end);
-	const length = view.getUint32(end - 8, true);
-	if (length + 12 > file.size)
-		throw invalid(
-			`its footer of ${length} bytes is larger than the file of ${file.size}`,
-		);
-	if (length + 8 > end) {
-		start = file.size - length - 8;
-		tail = await readAll(file, start, file.size);
-	}
-	try {
-		return parquetMetadata(tail, { geoparquet: false });
-	} catch (cause) {
-		throw invalid("its footer can't be decoded", cause);
-	}
+	return struct(
+		...schema.fields.filter(({ name }) => columns?.includes(name) ?? true),
+	);
 }
 
 function leavesOf(root: FileNode): FileNode[] {
@@ -208,99 +232,4 @@ function collectConversions(
 			collectConversions(node.key, conversions);
 			collectConversions(node.value, conversions);
 	}
-}
-
-/** Chunks nearer to each other than this are read at once. */
-const GAP = 128 * 1024;
-
-interface FetchedChunk {
-	readonly bytes: Uint8Array;
-	readonly meta: Place["meta"];
-	readonly leaf: FileNode;
-}
-
-async function fetchChunks(
-	file: RandomAccess,
-	group: RowGroup,
-	nodes: readonly ReadNode[],
-	leaves: readonly FileNode[],
-): Promise<Map<number, FetchedChunk>> {
-	const places = [...new Set(nodes.flatMap(columnsOf))]
-		.map((column) => placeOf(column, group, file.size))
-		.sort((a, b) => a.start - b.start);
-	const chunks = new Map<number, FetchedChunk>();
-	for (let i = 0; i < places.length; ) {
-		const first = places[i] as Place;
-		let end = first.end;
-		let next = i + 1;
-		for (; next < places.length; next++) {
-			const place = places[next] as Place;
-			if (place.start - end > GAP) break;
-			end = Math.max(end, place.end);
-		}
-		const bytes = await readAll(file, first.start, end);
-		for (const place of places.slice(i, next)) {
-			const leaf = leaves[place.column];
-			if (leaf === undefined)
-				throw invalid(`it has no schema for the column chunk ${place.column}`);
-			chunks.set(place.column, {
-				bytes: bytes.subarray(
-					place.start - first.start,
-					place.end - first.start,
-				),
-				meta: place.meta,
-				leaf,
-			});
-		}
-		i = next;
-	}
-	return chunks;
-}
-
-interface Place {
-	readonly column: number;
-	readonly meta: NonNullable<RowGroup["columns"][number]["meta_data"]>;
-	readonly start: number;
-	readonly end: number;
-}
-
-function placeOf(column: number, group: RowGroup, size: number): Place {
-	const chunk = group.columns[column];
-	const meta = chunk?.meta_data;
-	if (meta === undefined) {
-		throw new ParquetError(
-			"PARQUET_UNSUPPORTED",
-			`the column chunk ${column} has no metadata in the footer: it is encrypted or in another file, neither of which can be read`,
-		);
-	}
-	const data = Number(meta.data_page_offset);
-	const dictionary = Number(meta.dictionary_page_offset ?? 0n);
-	const start = dictionary > 0 && dictionary < data ? dictionary : data;
-	const end = start + Number(meta.total_compressed_size);
-	if (!(start >= 0 && end >= start && end <= size))
-		throw invalid(
-			`the column ${meta.path_in_schema.join(".")} lies at ${start} to ${end}, outside of the ${size} bytes`,
-		);
-	return { column, meta, start, end };
-}
-
-async function readAll(
-	file: RandomAccess,
-	start: number,
-	end: number,
-): Promise<Uint8Array> {
-	const bytes = await file.read(start, end);
-	if (bytes.length !== end - start)
-		throw invalid(
-			`the bytes ${start} to ${end} were asked for, ${bytes.length} came`,
-		);
-	return bytes;
-}
-
-function invalid(what: string, cause?: unknown): ParquetError {
-	return new ParquetError(
-		"PARQUET_INVALID",
-		`the Parquet file is damaged: ${what}`,
-		{ cause },
-	);
 }

@@ -11,7 +11,6 @@ const REASONS: Readonly<Record<string, string>> = {
 	"lz4-napi": "lz4 frames of Kafka batches; Node has no lz4",
 	pino: "structured JSON logs at low cost",
 	"prom-client": "Prometheus metrics",
-	"roaring-wasm": "64-bit roaring bitmaps of deletion vectors, on any Node",
 	snappyjs: "snappy blocks of Kafka batches; Node has no snappy",
 	yaml: "reads multi-document YAML with positions for error messages",
 	zod: "one definition per resource: types, defaults, schemas, messages",

@@ -7,6 +7,7 @@ const SRC = resolve(import.meta.dirname, "../../../src");
 /** What a room may import, besides itself and the files at the root of `src/`. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 	cli: [
+		"expression",
 		"operator",
 		"kube",
 		"connect",
@@ -26,19 +27,29 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 	writer: [
 		"change",
 		"delta",
+		"expression",
 		"index",
 		"columnar",
 		"storage",
 		"observe",
 		"resource",
 	],
-	maintain: ["delta", "index", "columnar", "storage", "observe", "resource"],
-	query: ["delta", "columnar", "storage", "observe", "resource"],
-	ingest: ["delta", "columnar", "storage", "observe", "resource"],
+	maintain: [
+		"delta",
+		"expression",
+		"index",
+		"columnar",
+		"storage",
+		"observe",
+		"resource",
+	],
+	query: ["delta", "expression", "columnar", "storage", "observe", "resource"],
+	ingest: ["delta", "expression", "columnar", "storage", "observe", "resource"],
 	change: ["columnar", "resource"],
-	delta: ["columnar", "storage"],
+	delta: ["expression", "columnar", "storage"],
 	connect: ["resource"],
 	index: ["columnar", "storage"],
+	expression: ["columnar"],
 	columnar: ["storage"],
 	storage: [],
 	kube: [],
@@ -115,7 +126,7 @@ test("the protocol code does no I/O of its own", () => {
 	const io =
 		/from "(?:node:(?:fs|net|http|https|tls|dns|child_process|worker_threads)[^"]*|@aws-sdk\/[^"]*|kafkajs|@kubernetes\/client-node)"/;
 	const files = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter(
-		(file) => /^(delta|change|columnar|index)\/.*\.ts$/.test(file),
+		(file) => /^(delta|change|expression|columnar|index)\/.*\.ts$/.test(file),
 	);
 	expect(files.length).toBeGreaterThan(0);
 	expect(

@@ -1,7 +1,7 @@
-import type { SchemaElement } from "hyparquet";
 import { expect, test } from "vitest";
 import { vectorOf } from "../../../src/columnar/literal.ts";
 import { assemble } from "../../../src/columnar/parquet/assembly.ts";
+import type { SchemaElement } from "../../../src/columnar/parquet/metadata.ts";
 import { fileTree, project } from "../../../src/columnar/parquet/projection.ts";
 import type { DataType } from "../../../src/columnar/types.ts";
 import { array, field, struct } from "../../../src/columnar/types.ts";
@@ -9,10 +9,10 @@ import { valueAt } from "../../../src/columnar/value.ts";
 
 /** Elements of a column `c` below the root, in the shapes of LogicalTypes.md. */
 function elements(...column: SchemaElement[]): SchemaElement[] {
-	return [{ name: "schema", num_children: 1 }, ...column];
+	return [{ name: "schema", children: 1 }, ...column];
 }
 
-const LIST = { num_children: 1, converted_type: "LIST" } as const;
+const LIST = { children: 1, converted: "LIST" } as const;
 const INT = { type: "INT32" } as const;
 
 /** Four rows: [1, 2], [], null where the list is optional, [3]. */
@@ -40,8 +40,8 @@ test.each<[string, SchemaElement[], DataType, (n: number) => unknown]>([
 	[
 		"a repeated value",
 		elements(
-			{ name: "c", repetition_type: "OPTIONAL", ...LIST },
-			{ name: "element", repetition_type: "REPEATED", ...INT },
+			{ name: "c", repetition: "OPTIONAL", ...LIST },
+			{ name: "element", repetition: "REPEATED", ...INT },
 		),
 		array("integer"),
 		(n) => n,
@@ -49,9 +49,9 @@ test.each<[string, SchemaElement[], DataType, (n: number) => unknown]>([
 	[
 		"a repeated group named array",
 		elements(
-			{ name: "c", repetition_type: "OPTIONAL", ...LIST },
-			{ name: "array", repetition_type: "REPEATED", num_children: 1 },
-			{ name: "n", repetition_type: "REQUIRED", ...INT },
+			{ name: "c", repetition: "OPTIONAL", ...LIST },
+			{ name: "array", repetition: "REPEATED", children: 1 },
+			{ name: "n", repetition: "REQUIRED", ...INT },
 		),
 		array(ITEM),
 		(n) => ({ n }),
@@ -59,9 +59,9 @@ test.each<[string, SchemaElement[], DataType, (n: number) => unknown]>([
 	[
 		"a repeated group named after its list",
 		elements(
-			{ name: "c", repetition_type: "OPTIONAL", ...LIST },
-			{ name: "c_tuple", repetition_type: "REPEATED", num_children: 1 },
-			{ name: "n", repetition_type: "REQUIRED", ...INT },
+			{ name: "c", repetition: "OPTIONAL", ...LIST },
+			{ name: "c_tuple", repetition: "REPEATED", children: 1 },
+			{ name: "n", repetition: "REQUIRED", ...INT },
 		),
 		array(ITEM),
 		(n) => ({ n }),
@@ -69,9 +69,9 @@ test.each<[string, SchemaElement[], DataType, (n: number) => unknown]>([
 	[
 		"any other repeated group around a required value",
 		elements(
-			{ name: "c", repetition_type: "OPTIONAL", ...LIST },
-			{ name: "bag", repetition_type: "REPEATED", num_children: 1 },
-			{ name: "n", repetition_type: "REQUIRED", ...INT },
+			{ name: "c", repetition: "OPTIONAL", ...LIST },
+			{ name: "bag", repetition: "REPEATED", children: 1 },
+			{ name: "n", repetition: "REQUIRED", ...INT },
 		),
 		array("integer"),
 		(n) => n,
@@ -86,7 +86,7 @@ test.each<[string, SchemaElement[], DataType, (n: number) => unknown]>([
 });
 
 test("a repeated field without a list around it is a list", () => {
-	const schema = elements({ name: "c", repetition_type: "REPEATED", ...INT });
+	const schema = elements({ name: "c", repetition: "REPEATED", ...INT });
 	expect(
 		readInts(schema, array("integer"), [1, 1, 0, 1], [0, 1, 0, 0]),
 	).toEqual([[1, 2], [], [3]]);

@@ -31,10 +31,13 @@ test(`no value of any schema changes from encoding to reading (SEED=${SEED})`, a
 			format: rng.pick([1, 2]),
 		});
 		const read: Batch[] = [];
+		const batchRows = rng.pick([1, 5, 64, 65_536]);
 		let at = 0;
 		for await (const { batch, firstRow } of readParquet(bytesFile(bytes), {
 			schema,
+			batchRows,
 		})) {
+			expect(batch.length, `seed ${seed}`).toBeLessThanOrEqual(batchRows);
 			expect(firstRow, `seed ${seed}`).toBe(at);
 			at += batch.length;
 			read.push(batch);

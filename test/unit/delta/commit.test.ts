@@ -4,16 +4,7 @@ import { field, struct } from "../../../src/columnar/types.ts";
 import type { Action } from "../../../src/delta/actions.ts";
 import { commit } from "../../../src/delta/commit.ts";
 import { newTable } from "../../../src/delta/create.ts";
-import {
-	decodeBitmap,
-	deletionVectorPath,
-	encodeBitmap,
-	readDeletionVector,
-	stageDeletionVectors,
-	unionRows,
-} from "../../../src/delta/deletion-vector.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
-import { DeltaError } from "../../../src/delta/errors.ts";
 import { commitPath } from "../../../src/delta/log.ts";
 import { loadSnapshot } from "../../../src/delta/snapshot.ts";
 import {
@@ -209,48 +200,6 @@ test("the simulation catches a commit that trusts an unknown outcome", async () 
 	for (let seed = 1; seed <= 40; seed++)
 		await simulate(seed, true).catch(() => caught++);
 	expect(caught).toBeGreaterThan(0);
-});
-
-test("deletion vectors survive their file, and damage is told", async () => {
-	const random = generator(7);
-	for (let round = 0; round < 100; round++) {
-		const engine = engineOver({}, random);
-		const sets = Array.from({ length: 3 }, () =>
-			Uint32Array.from(
-				new Set(
-					Array.from({ length: 1 + Math.floor(random() * 300) }, () =>
-						Math.floor(random() * (random() < 0.5 ? 500 : 4e9)),
-					),
-				),
-			).sort(),
-		);
-		const staged = stageDeletionVectors(sets, engine.uuid());
-		await engine.store.put(staged.path, staged.bytes);
-		for (const [i, descriptor] of staged.descriptors.entries()) {
-			expect(deletionVectorPath(descriptor)).toBe(staged.path);
-			expect(await readDeletionVector(engine, descriptor)).toEqual(sets[i]);
-		}
-		const [first] = staged.descriptors;
-		if (first === undefined) throw new Error("no descriptor");
-		const damaged = staged.bytes.slice();
-		const at = 6 + Math.floor(random() * first.sizeInBytes - 1);
-		damaged[at] = (damaged[at] ?? 0) ^ 0xff;
-		await engine.store.put(staged.path, damaged);
-		await expect(readDeletionVector(engine, first)).rejects.toBeInstanceOf(
-			DeltaError,
-		);
-	}
-});
-
-test("the bitmap has the layout of the specification", () => {
-	const bytes = Buffer.from(encodeBitmap(Uint32Array.of(3, 4, 7, 11, 18, 29)));
-	expect(bytes.readUInt32LE(0)).toBe(1681511377);
-	expect(bytes.readBigUInt64LE(4)).toBe(1n);
-	expect(bytes.readUInt32LE(12)).toBe(0);
-	expect(decodeBitmap(bytes)).toEqual(Uint32Array.of(3, 4, 7, 11, 18, 29));
-	expect(unionRows(Uint32Array.of(1, 5), Uint32Array.of(2, 5, 9))).toEqual(
-		Uint32Array.of(1, 2, 5, 9),
-	);
 });
 
 test("a gap in the log, an unknown reader feature and a broken commit are named", async () => {

@@ -1,0 +1,275 @@
+import { expect, test } from "vitest";
+import { vectorOf } from "../../../src/columnar/literal.ts";
+import { encodeParquet } from "../../../src/columnar/parquet/encode.ts";
+import {
+	array,
+	field,
+	type StructType,
+	struct,
+} from "../../../src/columnar/types.ts";
+import { fieldOf, valueAt } from "../../../src/columnar/value.ts";
+import type { Batch, Row, Value } from "../../../src/columnar/vector.ts";
+import type { AddFile, Metadata } from "../../../src/delta/actions.ts";
+import { dropColumn, renameColumn } from "../../../src/delta/column-change.ts";
+import {
+	enableMapping,
+	mapNewColumns,
+	physicalSchema,
+} from "../../../src/delta/column-mapping.ts";
+import type { Engine } from "../../../src/delta/engine.ts";
+import {
+	type ScannedTable,
+	type ScanOptions,
+	scanFiles,
+} from "../../../src/delta/scan.ts";
+import { parseSchema } from "../../../src/delta/schema.ts";
+import { openMemoryStore } from "../../../src/storage/memory.ts";
+
+function engineOf(): Engine {
+	let ids = 0;
+	return {
+		store: openMemoryStore(),
+		now: () => 1,
+		uuid: () => `u${ids++}`,
+		sleep: async () => {},
+		random: () => 0.5,
+	};
+}
+
+function batchOf(schema: StructType, rows: readonly Row[]): Batch {
+	return {
+		schema,
+		length: rows.length,
+		columns: schema.fields.map(({ name, type }) =>
+			vectorOf(
+				type,
+				rows.map((row) => fieldOf(row, name)),
+			),
+		),
+	};
+}
+
+async function store(
+	engine: Engine,
+	path: string,
+	schema: StructType,
+	rows: readonly Row[],
+	options: {
+		fieldIds?: boolean;
+		rowGroupRows?: number;
+		add?: Partial<AddFile>;
+	} = {},
+): Promise<AddFile> {
+	const { fieldIds = false, rowGroupRows = 1000 } = options;
+	const { bytes } = encodeParquet([batchOf(schema, rows)], {
+		fieldIds,
+		rowGroupRows,
+	});
+	await engine.store.put(path, bytes);
+	return {
+		path,
+		partitionValues: {},
+		size: bytes.length,
+		modificationTime: 0,
+		dataChange: true,
+		...options.add,
+	};
+}
+
+function tableOf(
+	schema: StructType,
+	files: readonly AddFile[],
+	more: {
+		configuration?: Metadata["configuration"];
+		partitionColumns?: readonly string[];
+	} = {},
+): ScannedTable {
+	return {
+		url: "memory://",
+		protocol: { minReaderVersion: 2, minWriterVersion: 5 },
+		metadata: {
+			id: "t",
+			format: { provider: "parquet", options: {} },
+			schemaString: JSON.stringify(schema),
+			partitionColumns: more.partitionColumns ?? [],
+			configuration: more.configuration ?? {},
+		},
+		schema,
+		files: { values: () => files },
+	};
+}
+
+async function rowsOf(
+	engine: Engine,
+	table: ScannedTable,
+	options: ScanOptions = {},
+): Promise<Value[]> {
+	const rows: Value[] = [];
+	for await (const { batch } of scanFiles(engine, table, options)) {
+		const vector = {
+			kind: "struct" as const,
+			length: batch.length,
+			validity: undefined,
+			children: batch.columns,
+		};
+		for (let i = 0; i < batch.length; i++)
+			rows.push(valueAt(vector, batch.schema, i));
+	}
+	return rows;
+}
+
+const NESTED = struct(
+	field("p", "integer"),
+	field("id", "long"),
+	field("lines", array(struct(field("sku", "string"), field("n", "long")))),
+);
+const LINES = [{ sku: "x", n: 2n }];
+
+for (const mode of ["name", "id"] as const)
+	test(`files of a table mapped by ${mode} are found after renames, drops and additions`, async () => {
+		const engine = engineOf();
+		const mapped = enableMapping(
+			{ schema: NESTED, configuration: {} },
+			{ mode, existing: false, uuid: engine.uuid },
+		);
+		const physical = physicalSchema(mapped.schema, mode);
+		const [p, ...stored] = physical.fields;
+		const inFile = {
+			[stored[0]?.name ?? ""]: 7n,
+			[stored[1]?.name ?? ""]: [
+				Object.fromEntries(
+					JSON.stringify(stored[1])
+						.match(/col-u\d+/g)
+						?.filter((name) => name !== stored[1]?.name)
+						.filter((name, i, all) => all.indexOf(name) === i)
+						.map((name, i) => [name, i === 0 ? "x" : 2n]) ?? [],
+				),
+			],
+		};
+		const add = await store(engine, "f", struct(...stored), [inFile], {
+			fieldIds: true,
+			add: { partitionValues: { [p?.name ?? ""]: "5" } },
+		});
+		const table = tableOf(mapped.schema, [add], {
+			configuration: mapped.configuration,
+			partitionColumns: ["p"],
+		});
+		expect(await rowsOf(engine, table)).toEqual([
+			{ p: 5, id: 7n, lines: LINES },
+		]);
+
+		let metadata = renameColumn(table, ["lines", "element", "sku"], "article");
+		metadata = renameColumn({ ...table, metadata }, ["p"], "part");
+		metadata = dropColumn({ ...table, metadata }, ["id"]);
+		const grown = mapNewColumns(
+			{
+				schema: struct(
+					...parseSchema(metadata.schemaString, "t").fields,
+					field("id", "string"),
+				),
+				configuration: metadata.configuration,
+			},
+			engine.uuid,
+		);
+		expect(
+			await rowsOf(engine, {
+				...table,
+				metadata: { ...metadata, configuration: grown.configuration },
+				schema: grown.schema,
+			}),
+		).toEqual([{ part: 5, lines: [{ article: "x", n: 2n }], id: null }]);
+	});
+
+test("a file without field ids has no values by id, and never those of another column", async () => {
+	const engine = engineOf();
+	const mapped = enableMapping(
+		{ schema: struct(field("a", "long")), configuration: {} },
+		{ mode: "id", existing: false, uuid: engine.uuid },
+	);
+	const physical = physicalSchema(mapped.schema, "id");
+	const add = await store(engine, "f", physical, [
+		{ [physical.fields[0]?.name ?? ""]: 1n },
+	]);
+	const table = tableOf(mapped.schema, [add], mapped);
+	expect(await rowsOf(engine, table)).toEqual([{ a: null }]);
+});
+
+test("columns of a partitioned table come in the schema's order", async () => {
+	const engine = engineOf();
+	const schema = struct(
+		field("a", "long"),
+		field("p", "date"),
+		field("b", "string"),
+		field("late", "double"),
+	);
+	const data = struct(field("a", "long"), field("b", "string"));
+	const files = [
+		await store(engine, "p=1/a b", data, [{ a: 1n, b: "x" }], {
+			add: { path: "p=1/a%20b", partitionValues: { p: "1970-01-02" } },
+		}),
+		await store(engine, "g", data, [{ a: 2n, b: null }], {
+			add: { partitionValues: { p: null } },
+		}),
+	];
+	const table = tableOf(schema, files, { partitionColumns: ["p"] });
+	expect(await rowsOf(engine, table)).toEqual([
+		{ a: 1n, p: 1, b: "x", late: null },
+		{ a: 2n, p: null, b: null, late: null },
+	]);
+	expect(await rowsOf(engine, table, { columns: ["b", "p"] })).toEqual([
+		{ p: 1, b: "x" },
+		{ p: null, b: null },
+	]);
+	expect(await rowsOf(engine, table, { columns: [] })).toEqual([{}, {}]);
+	expect(
+		await rowsOf(engine, table, { columns: ["a"], files: files.slice(1) }),
+	).toEqual([{ a: 2n }]);
+	await expect(rowsOf(engine, table, { columns: ["c"] })).rejects.toMatchObject(
+		{ code: "DELTA_SCHEMA_INCOMPATIBLE" },
+	);
+});
+
+test("many files of many row groups come whole, in order, with their positions", async () => {
+	const engine = engineOf();
+	const schema = struct(field("n", "long"));
+	const files: AddFile[] = [];
+	for (let file = 0; file < 30; file++)
+		files.push(
+			await store(
+				engine,
+				`f${file}`,
+				schema,
+				Array.from({ length: 10 }, (_, i) => ({ n: BigInt(file * 10 + i) })),
+				{ rowGroupRows: 4 },
+			),
+		);
+	const table = tableOf(schema, files);
+	const seen: Value[] = [];
+	const places: string[] = [];
+	for await (const { batch, file, rows } of scanFiles(engine, table))
+		for (const [i, row] of rows.entries()) {
+			seen.push(valueAt(batch.columns[0] as never, "long", i));
+			places.push(`${file.path}:${row}`);
+		}
+	expect(seen).toEqual(Array.from({ length: 300 }, (_, i) => BigInt(i)));
+	expect(places[299]).toBe("f29:9");
+	expect(places[4]).toBe("f0:4");
+	for await (const _ of scanFiles(engine, table)) break;
+});
+
+test("a shallow clone's files are read where they lie", async () => {
+	const engine = engineOf();
+	const schema = struct(field("n", "long"));
+	const add = await store(engine, "src/f 1", schema, [{ n: 1n }], {
+		add: { path: "s3a://lake/src/f%201" },
+	});
+	const table = tableOf(schema, [add]);
+	await expect(rowsOf(engine, table)).rejects.toMatchObject({
+		code: "DELTA_FILE_OUTSIDE_TABLE",
+	});
+	const openAt = (url: string) => ({
+		store: engine.store,
+		path: decodeURIComponent(url.replace("s3://lake/", "")),
+	});
+	expect(await rowsOf({ ...engine, openAt }, table)).toEqual([{ n: 1n }]);
+});
