@@ -14,7 +14,7 @@ import { fileKey } from "./file-key.ts";
 import { commitTimestamp } from "./in-commit-timestamp.ts";
 import { LayeredMap } from "./keyed-map.ts";
 import { parseSchema } from "./schema.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { Snapshot } from "./state.ts";
 
 /** Builds the state of a version from an older one and the actions since (PROTOCOL.md, "Action Reconciliation"). */
 export class Replay {

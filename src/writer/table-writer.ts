@@ -8,9 +8,10 @@ import { METADATA_COLUMNS } from "../change/metadata-columns.ts";
 import type { StructType } from "../columnar/types.ts";
 import type { Action } from "../delta/actions.ts";
 import { commit } from "../delta/commit.ts";
-import { newTable, upgradedProtocol } from "../delta/create.ts";
+import { newTable } from "../delta/create.ts";
 import type { Engine } from "../delta/engine.ts";
 import type { Plan } from "../delta/outcome.ts";
+import { upgradedProtocol } from "../delta/protocol.ts";
 import { mergeSchema, type SchemaChange } from "../delta/schema.ts";
 import {
 	loadSnapshot,
@@ -326,21 +327,15 @@ export class TableWriter {
 				{ retryable: true },
 			);
 		if (merged.changes.length === 0) return { actions: [], changes: [] };
-		const { configuration } = snapshot.metadata;
-		const protocol = upgradedProtocol(
-			snapshot.protocol,
-			merged.schema,
-			configuration,
-		);
+		const metaData = {
+			...snapshot.metadata,
+			schemaString: JSON.stringify(merged.schema),
+		};
+		const protocol = upgradedProtocol(snapshot.protocol, metaData);
 		return {
 			actions: [
 				...(protocol === undefined ? [] : [{ protocol }]),
-				{
-					metaData: {
-						...snapshot.metadata,
-						schemaString: JSON.stringify(merged.schema),
-					},
-				},
+				{ metaData },
 			],
 			changes: merged.changes,
 		};
