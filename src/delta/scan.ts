@@ -22,6 +22,7 @@ import { parsePartitionValue } from "./partition.ts";
 import { locateFile } from "./path.ts";
 import { readAhead } from "./read-ahead.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { checkTypeChanges } from "./type-widening.ts";
 
 export interface ScannedBatch {
 	readonly batch: Batch;
@@ -48,7 +49,8 @@ export type ScannedTable = Pick<
  * names and types; partition columns are filled in, columns that a file lacks are null. The next
  * files are fetched while one is decoded, within a bound of memory.
  * @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for an unknown column, DELTA_LOG_INVALID for a
- * partition value that its column can't have
+ * partition value that its column can't have, DELTA_UNSUPPORTED_READER for a change of type that
+ * isn't known
  * @throws ParquetError for a file that can't be read as the schema says
  */
 export async function* scanFiles(
@@ -117,6 +119,7 @@ function planOf(
 			"DELTA_SCHEMA_INCOMPATIBLE",
 			`${url} has no column ${unknown}; it has ${schema.fields.map((field) => field.name).join(", ")}`,
 		);
+	checkTypeChanges(schema, url);
 	const mode = mappingMode(protocol, metadata);
 	const physical = physicalSchema(schema, mode);
 	const stored: StructType["fields"][number][] = [];

@@ -1,29 +1,12 @@
-import {
-	type DataType,
-	decimalParts,
-	type StructField,
-	type StructType,
-} from "../columnar/types.ts";
-import { DeltaError } from "./errors.ts";
+import type { DataType, StructField, StructType } from "../columnar/types.ts";
+import { unmappedSchema } from "./column-mapping.ts";
+import { canWiden, type TypeChange, withTypeChanges } from "./type-widening.ts";
 
-/** @throws DeltaError DELTA_LOG_INVALID when the text is no schema */
-export function parseSchema(schemaString: string, url: string): StructType {
-	try {
-		const parsed = JSON.parse(schemaString) as StructType;
-		if (parsed.type !== "struct" || !Array.isArray(parsed.fields))
-			throw new Error("not a struct");
-		return parsed;
-	} catch (cause) {
-		throw new DeltaError(
-			"DELTA_LOG_INVALID",
-			`${url}: schemaString is not a schema`,
-			{ cause },
-		);
-	}
-}
+export { parseSchema } from "./schema-text.ts";
 
 export interface SchemaChange {
 	readonly kind: "add" | "widen";
+	/** `element`, `key` and `value` stand for what arrays and maps hold. */
 	readonly path: readonly string[];
 	readonly from?: DataType;
 	readonly to: DataType;
@@ -42,9 +25,10 @@ export interface MergedSchema {
 }
 
 /**
- * The table's schema with what `incoming` has beyond it: new nullable fields at any depth, and types
- * that Delta lets widen (PROTOCOL.md, "Type Widening"). A field keeps the table's spelling and place;
- * names are compared without case, as Delta demands them to be unique.
+ * The table's schema with what `incoming` has beyond it: new nullable fields at any depth, and with
+ * `widen` types that Delta lets widen (PROTOCOL.md, "Type Widening"), noted in `delta.typeChanges`. A
+ * field keeps the table's spelling and place; names are compared without case, as Delta demands them
+ * to be unique. New fields have no column mapping yet.
  */
 export function mergeSchema(
 	table: StructType,
@@ -53,7 +37,7 @@ export function mergeSchema(
 ): MergedSchema {
 	const changes: SchemaChange[] = [];
 	const conflicts: SchemaConflict[] = [];
-	const schema = mergeStruct(table, incoming, []);
+	const schema = mergeStruct(table, unmappedSchema(incoming), []);
 	return { schema, changes, conflicts };
 
 	function mergeStruct(
@@ -78,7 +62,10 @@ export function mergeSchema(
 				});
 			} else fields[at] = mergeField(known, field, path);
 		}
-		return { type: "struct", fields };
+		return fields.every((field, i) => field === old.fields[i]) &&
+			fields.length === old.fields.length
+			? old
+			: { ...old, fields };
 	}
 
 	function mergeField(
@@ -86,70 +73,65 @@ export function mergeSchema(
 		more: StructField,
 		path: readonly string[],
 	): StructField {
-		const type = mergeType(old.type, more.type, [...path, old.name]);
-		return type === old.type ? old : { ...old, type };
+		const history: TypeChange[] = [];
+		const type = mergeType(
+			old.type,
+			more.type,
+			[...path, old.name],
+			(fromType, toType, fieldPath) =>
+				history.push({ fromType, toType, ...(fieldPath && { fieldPath }) }),
+			"",
+		);
+		return type === old.type ? old : withTypeChanges({ ...old, type }, history);
 	}
 
+	/** `inField` is the place below the nearest struct field, where `note` keeps its history. */
 	function mergeType(
 		old: DataType,
 		more: DataType,
 		path: readonly string[],
+		note: (from: DataType, to: DataType, inField: string) => void,
+		inField: string,
 	): DataType {
-		if (typeof old === "string" || typeof more === "string") {
-			if (old === more) return old;
-			if (
-				typeof old === "string" &&
-				typeof more === "string" &&
-				(canWiden(more, old) || canWiden(old, more))
-			) {
-				// The table's type holds every value of the incoming one already.
-				if (canWiden(more, old)) return old;
-				if (options.widen === true) {
-					changes.push({ kind: "widen", path, from: old, to: more });
-					return more;
-				}
-			}
-			conflicts.push({ path, table: old, incoming: more });
-			return old;
+		const member = (
+			from: DataType,
+			to: DataType,
+			name: "element" | "key" | "value",
+		): DataType =>
+			mergeType(
+				from,
+				to,
+				[...path, name],
+				note,
+				inField === "" ? name : `${inField}.${name}`,
+			);
+		if (more === "void" || old === more) return old;
+		if (old === "void") {
+			// No file holds a value of it.
+			changes.push({ kind: "widen", path, from: old, to: more });
+			return more;
 		}
-		if (old.type === "struct" && more.type === "struct")
+		if (typeof old === "string" || typeof more === "string") {
+			// The table's type holds every value of the incoming one already.
+			if (canWiden(more, old)) return old;
+			if (options.widen === true && canWiden(old, more)) {
+				changes.push({ kind: "widen", path, from: old, to: more });
+				note(old, more, inField);
+				return more;
+			}
+		} else if (old.type === "struct" && more.type === "struct") {
 			return mergeStruct(old, more, path);
-		if (old.type === "array" && more.type === "array")
-			return {
-				...old,
-				elementType: mergeType(old.elementType, more.elementType, [
-					...path,
-					"element",
-				]),
-			};
-		if (old.type === "map" && more.type === "map")
-			return {
-				...old,
-				keyType: mergeType(old.keyType, more.keyType, [...path, "key"]),
-				valueType: mergeType(old.valueType, more.valueType, [...path, "value"]),
-			};
+		} else if (old.type === "array" && more.type === "array") {
+			const elementType = member(old.elementType, more.elementType, "element");
+			return elementType === old.elementType ? old : { ...old, elementType };
+		} else if (old.type === "map" && more.type === "map") {
+			const keyType = member(old.keyType, more.keyType, "key");
+			const valueType = member(old.valueType, more.valueType, "value");
+			return keyType === old.keyType && valueType === old.valueType
+				? old
+				: { ...old, keyType, valueType };
+		}
 		conflicts.push({ path, table: old, incoming: more });
 		return old;
 	}
-}
-
-const INTEGERS = ["byte", "short", "integer", "long"];
-
-/** Whether Delta's type widening leads from one primitive type to the other. */
-export function canWiden(from: DataType, to: DataType): boolean {
-	if (from === to) return true;
-	if (typeof from !== "string" || typeof to !== "string") return false;
-	const [a, b] = [INTEGERS.indexOf(from), INTEGERS.indexOf(to)];
-	if (a >= 0 && b > a) return true;
-	if (to === "double") return from === "float" || (a >= 0 && a < 3);
-	if (from === "date") return to === "timestamp_ntz";
-	const target = decimalParts(to);
-	if (target === undefined) return false;
-	const source = decimalParts(from);
-	const whole = target.precision - target.scale;
-	if (source !== undefined)
-		return (
-			target.scale >= source.scale && whole >= source.precision - source.scale
-		);
-	return a >= 0 && whole >= (from === "long" ? 20 : 10);
 }

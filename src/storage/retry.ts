@@ -25,7 +25,7 @@ export interface RetryBudget {
 
 const BUDGET = 200;
 /** What a request that succeeds gives back. */
-const REFUND = 0.2;
+const REFUND = 0.25;
 
 export function retryBudget(): RetryBudget {
 	return { tokens: BUDGET };

@@ -222,11 +222,23 @@ export function openS3Store(location: S3Location): ObjectStore {
 				await client.send(new HeadObjectCommand(target(path)));
 				return new Uint8Array(0);
 			}
+			const command = new GetObjectCommand({
+				...target(path),
+				...(Range === undefined ? {} : { Range }),
+			});
+			if (Range === undefined)
+				// As a header: if the SDK knew, it would check the body itself, in slow streams.
+				command.middlewareStack.add(
+					(next) => (args) => {
+						Object.assign((args.request as { headers: object }).headers, {
+							"x-amz-checksum-mode": "ENABLED",
+						});
+						return next(args);
+					},
+					{ step: "build" },
+				);
 			const response = await client.send(
-				new GetObjectCommand({
-					...target(path),
-					...(Range === undefined ? { ChecksumMode: "ENABLED" } : { Range }),
-				}),
+				command,
 				signal === undefined ? {} : { abortSignal: signal },
 			);
 			const body =

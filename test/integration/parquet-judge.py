@@ -3,6 +3,10 @@
 dump pyarrow|duckdb FILE       rows as JSON lines, losslessly
 rewrite FILE OUT OPTIONS       OPTIONS: JSON, arguments of pyarrow.parquet.write_table
 metadata FILE                  row groups and column chunks as JSON
+probe FILE COLUMN VALUES       VALUES: SQL literals as JSON; per value the row groups whose Bloom filter,
+                               as DuckDB reads it, excludes it
+query FILE SQL                 rows of a query on the view f of the file, by DuckDB
+bloom OUT SQL                  the query's rows as a file of DuckDB's, which writes Bloom filters
 """
 
 import json
@@ -93,6 +97,34 @@ def metadata(file):
     print(json.dumps(groups))
 
 
+def probe(file, column, values):
+    connection = duckdb.connect()
+    print(
+        json.dumps(
+            [
+                connection.execute(
+                    "SELECT row_group_id FROM parquet_bloom_probe(?, ?, "
+                    f"{value}) WHERE bloom_filter_excludes ORDER BY 1",
+                    [file, column],
+                ).fetchall()
+                for value in json.loads(values)
+            ]
+        )
+    )
+
+
+def query(file, sql):
+    connection = duckdb.connect()
+    connection.execute(f"CREATE VIEW f AS SELECT * FROM read_parquet('{file}')")
+    print(json.dumps(connection.execute(sql).fetchall()))
+
+
+def bloom(out, query):
+    duckdb.connect().execute(
+        f"COPY ({query}) TO '{out}' (FORMAT parquet, ROW_GROUP_SIZE 2048)"
+    )
+
+
 command, *arguments = sys.argv[1:]
 if command == "dump":
     dump(*arguments)
@@ -101,5 +133,11 @@ elif command == "rewrite":
     pq.write_table(pq.read_table(source), target, **json.loads(options))
 elif command == "metadata":
     metadata(*arguments)
+elif command == "probe":
+    probe(*arguments)
+elif command == "query":
+    query(*arguments)
+elif command == "bloom":
+    bloom(*arguments)
 else:
     sys.exit(__doc__)

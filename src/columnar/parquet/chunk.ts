@@ -1,4 +1,5 @@
 import { kindOf } from "../vector.ts";
+import { BloomFilter } from "./bloom.ts";
 import type { ByteSink } from "./bytes.ts";
 import type { Compression } from "./compression.ts";
 import { compress } from "./compression.ts";
@@ -37,6 +38,7 @@ export interface ColumnChunk {
 	readonly dictionaryOffset: number | undefined;
 	readonly dataOffset: number;
 	readonly pages: readonly DataPage[];
+	readonly bloom: BloomFilter | undefined;
 }
 
 /** A data page as the column and offset indexes describe it. */
@@ -54,6 +56,9 @@ export interface ChunkOptions extends PageLimits {
 	readonly compression: Compression;
 	readonly dictionary: boolean;
 	readonly format: 1 | 2;
+	/** Columns that get a Bloom filter, by their places. */
+	readonly bloomColumns: ReadonlySet<number>;
+	readonly bloomFalsePositives: number;
 	/** Room for one page, used again for each. */
 	readonly scratch: ByteSink;
 }
@@ -173,7 +178,33 @@ export function encodeChunk(
 		dictionaryOffset: dictionary === undefined ? undefined : start,
 		dataOffset,
 		pages,
+		bloom: options.bloomColumns.has(column.index)
+			? buildBloom(segments, dictionary, options.bloomFalsePositives)
+			: undefined,
 	};
+}
+
+function buildBloom(
+	segments: readonly LeafSegment[],
+	dictionary: Dictionary | undefined,
+	falsePositives: number,
+): BloomFilter {
+	if (dictionary !== undefined) {
+		const { vector, count: size } = dictionary;
+		const filter = BloomFilter.sized(size, falsePositives);
+		const all = { slots: undefined, base: 0, count: size };
+		filter.add(vector, all, 0, size);
+		return filter;
+	}
+	// Without a dictionary values hardly repeat.
+	const values = segments.reduce(
+		(sum, { levels }) => sum + levels.live.count,
+		0,
+	);
+	const filter = BloomFilter.sized(values, falsePositives);
+	for (const { vector, levels } of segments)
+		filter.add(vector, levels.live, 0, levels.live.count);
+	return filter;
 }
 
 function sliceBounds(slices: readonly PageSlice[]): Bounds {

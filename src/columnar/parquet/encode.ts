@@ -35,6 +35,10 @@ export interface EncodeOptions {
 	/** Whether fields get the ids of `delta.columnMapping.id` in their metadata. */
 	readonly fieldIds?: boolean;
 	readonly createdBy?: string;
+	/** Leaves that get a Bloom filter, by the names down to them; not for booleans. */
+	readonly bloom?: readonly (readonly string[])[];
+	/** Probability that a Bloom filter finds a value that isn't there. */
+	readonly bloomFalsePositives?: number;
 }
 
 /**
@@ -107,12 +111,15 @@ export class ParquetWriter {
 			format: 1,
 			fieldIds: false,
 			createdBy: "tributary version 0.1.0",
+			bloom: [],
+			bloomFalsePositives: 0.01,
 			...options,
 		};
 		this.#schema = fileSchema(schema, { fieldIds: this.#options.fieldIds });
 		this.#columns = schema.fields.length;
 		this.#chunkOptions = {
 			...this.#options,
+			bloomColumns: bloomColumns(this.#schema, this.#options.bloom),
 			scratch: new ByteSink(this.#options.pageBytes + 64 * 1024),
 		};
 		this.#nulls = this.#schema.measured.map(() => 0);
@@ -151,7 +158,7 @@ export class ParquetWriter {
 	/** Encodes what is left and the footer; the last pieces are there to `take` afterwards. */
 	finish(): { readonly rows: number; readonly leaves: readonly LeafStats[] } {
 		if (this.#pendingRows > 0) this.#flush(this.#pendingRows);
-		const indexes = this.#writePageIndex();
+		const indexes = this.#writeIndexes();
 		this.#write(
 			encodeFooter({
 				schema: this.#schema,
@@ -165,13 +172,16 @@ export class ParquetWriter {
 		return { rows, leaves: this.#leaves() };
 	}
 
-	#writePageIndex(): ReadonlyMap<ColumnChunk, IndexPlaces> {
+	#writeIndexes(): ReadonlyMap<ColumnChunk, IndexPlaces> {
 		const chunks = this.#rowGroups.flatMap((group) => group.chunks);
 		const place = (index: Uint8Array): Place => {
 			const offset = this.#offset;
 			this.#write(index);
 			return { offset, length: index.length };
 		};
+		const blooms = chunks.map(({ bloom }) =>
+			bloom === undefined ? undefined : place(bloom.encode()),
+		);
 		const columnIndexes = chunks.map((chunk) => {
 			const index = encodeColumnIndex(chunk);
 			return index === undefined ? undefined : place(index);
@@ -182,6 +192,7 @@ export class ParquetWriter {
 				{
 					columnIndex: columnIndexes[i],
 					offsetIndex: place(encodeOffsetIndex(chunk)),
+					bloom: blooms[i],
 				},
 			]),
 		);
@@ -286,6 +297,26 @@ export class ParquetWriter {
 		this.#pieces.push(piece);
 		this.#offset += piece.length;
 	}
+}
+
+function bloomColumns(
+	schema: FileSchema,
+	paths: readonly (readonly string[])[],
+): ReadonlySet<number> {
+	return new Set(
+		paths.map((path) => {
+			const name = JSON.stringify(path);
+			const column = schema.columns.find(
+				(leaf) => JSON.stringify(leaf.path) === name,
+			);
+			if (column === undefined || column.type === "boolean")
+				throw new ParquetError(
+					"PARQUET_UNSUPPORTED",
+					`a Bloom filter of ${path.join(".")} can't be made: ${column === undefined ? "there is no such leaf" : "a boolean has none"}; correct the option bloom`,
+				);
+			return column.index;
+		}),
+	);
 }
 
 function concatBytes(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -28,13 +28,14 @@ export interface Footer {
 	readonly rowGroups: readonly RowGroup[];
 	readonly compression: Compression;
 	readonly createdBy: string;
-	/** Where the page index has each chunk. */
+	/** Where the page index and Bloom filters of each chunk are. */
 	readonly indexes: ReadonlyMap<ColumnChunk, IndexPlaces>;
 }
 
 export interface IndexPlaces {
 	readonly columnIndex: Place | undefined;
 	readonly offsetIndex: Place;
+	readonly bloom: Place | undefined;
 }
 
 export interface Place {
@@ -87,6 +88,7 @@ function writeChunk(
 	footer: Footer,
 ): void {
 	const { column } = chunk;
+	const places = footer.indexes.get(chunk);
 	writer.i64(2, 0);
 	writer.struct(3, () => {
 		writer.i32(1, column.physical);
@@ -100,8 +102,11 @@ function writeChunk(
 		if (chunk.dictionaryOffset !== undefined)
 			writer.i64(11, chunk.dictionaryOffset);
 		writer.struct(12, () => writeStatistics(writer, chunk));
+		if (places?.bloom !== undefined) {
+			writer.i64(14, places.bloom.offset);
+			writer.i32(15, places.bloom.length);
+		}
 	});
-	const places = footer.indexes.get(chunk);
 	if (places === undefined) return;
 	writer.i64(4, places.offsetIndex.offset);
 	writer.i32(5, places.offsetIndex.length);

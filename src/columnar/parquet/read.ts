@@ -1,7 +1,7 @@
 import { vectorOf } from "../literal.ts";
 import type { StructType } from "../types.ts";
 import { struct } from "../types.ts";
-import type { Batch } from "../vector.ts";
+import type { Batch, Value } from "../vector.ts";
 import { assemble } from "./assembly.ts";
 import type { DecodedChunk } from "./column-reader.ts";
 import { ColumnReader } from "./column-reader.ts";
@@ -15,9 +15,12 @@ import type { FileNode, ReadNode } from "./projection.ts";
 import { columnsOf, fileTree, project } from "./projection.ts";
 import type { RandomAccess } from "./random-access.ts";
 import { damaged, readFooter } from "./random-access.ts";
+import type { RowGroupStats } from "./row-group-stats.ts";
+import { statsReader } from "./row-group-stats.ts";
 
 export type { RandomAccess } from "./random-access.ts";
 export { bytesFile } from "./random-access.ts";
+export type { ColumnStats, RowGroupStats } from "./row-group-stats.ts";
 
 export interface ReadOptions {
 	/** What to read, by the names in the file; fields that the file lacks are null. */
@@ -26,6 +29,8 @@ export interface ReadOptions {
 	readonly columns?: readonly string[];
 	/** Match fields by `delta.columnMapping.id` instead of by name. */
 	readonly fieldIds?: boolean;
+	/** Row groups that are read; of the others nothing is fetched, and positions are as if they were. */
+	readonly keep?: (group: RowGroupStats) => boolean | Promise<boolean>;
 	/** Rows of a batch at most; a batch never has rows of two row groups. */
 	readonly batchRows?: number;
 }
@@ -88,8 +93,15 @@ export async function* fetchRowGroups(
 	const conversions = new Map<number, Conversion>();
 	for (const node of nodes) collectConversions(node, conversions);
 	const columns = [...new Set(nodes.flatMap(columnsOf))];
+	const statsOf = statsReader(file, metadata, root, options.schema, {
+		fieldIds: options.fieldIds ?? false,
+	});
 	let firstRow = 0;
 	for (const group of metadata.rowGroups) {
+		if (options.keep && !(await options.keep(statsOf(group, firstRow)))) {
+			firstRow += group.rows;
+			continue;
+		}
 		const chunks = await fetchChunks(file, group, columns);
 		yield rowGroup({
 			firstRow,
@@ -102,6 +114,25 @@ export async function* fetchRowGroups(
 		});
 		firstRow += group.rows;
 	}
+}
+
+/**
+ * Whether the leaf at `path` may have this value in any row, by Bloom filters alone; true for a leaf
+ * without one.
+ * @throws ParquetError when the footer or a filter is damaged
+ */
+export async function bloomMayContain(
+	file: RandomAccess,
+	path: readonly string[],
+	value: Value,
+	{ schema, fieldIds = false }: Pick<ReadOptions, "schema" | "fieldIds">,
+): Promise<boolean> {
+	const metadata = await readFooter(file);
+	const root = fileTree(metadata.schema);
+	const statsOf = statsReader(file, metadata, root, schema, { fieldIds });
+	for (const group of metadata.rowGroups)
+		if (await statsOf(group, 0).mayContain(path, value)) return true;
+	return false;
 }
 
 function rowGroup({

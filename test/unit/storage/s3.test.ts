@@ -1,97 +1,20 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterEach, expect, test } from "vitest";
-import { openStore, storageCredentials } from "../../../src/storage/open.ts";
-import type { ObjectStore } from "../../../src/storage/store.ts";
+import { expect, test } from "vitest";
+import { openStore } from "../../../src/storage/open.ts";
+import { openS3Store } from "../../../src/storage/s3.ts";
+import {
+	type Answer,
+	failure,
+	SECRET,
+	type Seen,
+	scriptedS3,
+} from "../../support/scripted-s3.ts";
 
-const SECRET = "never-to-be-shown";
-let server: Server | undefined;
-
-afterEach(() => {
-	server?.closeAllConnections();
-	server?.close();
-	server = undefined;
-});
-
-/** What the store answers: status, body, headers; or `hang up`, before or after the body came. */
-type Answer =
-	| {
-			readonly status: number;
-			readonly body?: string;
-			readonly headers?: Readonly<Record<string, string>>;
-			/** Hang up after so many bytes of the body. */
-			readonly cutAt?: number;
-	  }
-	| "hang up";
-
-interface Seen {
-	readonly method: string;
-	readonly url: string;
-	readonly headers: IncomingMessage["headers"];
-	readonly body: string;
-}
-
-async function s3(
-	answer: (seen: Seen, count: number) => Answer,
-): Promise<{ store: ObjectStore; requests: Seen[] }> {
-	const requests: Seen[] = [];
-	const listening = createServer(async (request, response) => {
-		const chunks: Buffer[] = [];
-		try {
-			for await (const chunk of request) chunks.push(chunk as Buffer);
-		} catch {
-			return; // The client gave the request up.
-		}
-		const seen = {
-			method: request.method ?? "",
-			url: request.url ?? "",
-			headers: request.headers,
-			body: Buffer.concat(chunks).toString(),
-		};
-		requests.push(seen);
-		const reply = answer(seen, requests.length);
-		if (reply === "hang up") {
-			request.socket.destroy();
-			return;
-		}
-		const body = Buffer.from(reply.body ?? "");
-		response.writeHead(reply.status, {
-			"content-length": body.length,
-			...reply.headers,
-		});
-		if (reply.cutAt === undefined) response.end(body);
-		else
-			response.write(body.subarray(0, reply.cutAt), () =>
-				request.socket.destroy(),
-			);
-	});
-	server = listening;
-	await new Promise<void>((done) => listening.listen(0, "127.0.0.1", done));
-	const { port } = listening.address() as AddressInfo;
-	const store = openStore(
-		"s3://lake/shop/orders",
-		storageCredentials({
-			AWS_ACCESS_KEY_ID: "key",
-			AWS_SECRET_ACCESS_KEY: SECRET,
-			AWS_SESSION_TOKEN: "session",
-			AWS_REGION: "",
-			AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
-		}),
-	);
-	return { store, requests };
-}
-
-const failure = (status: number, code: string): Answer => ({
-	status,
-	body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`,
-	headers: { "content-type": "application/xml" },
-});
 const body = Buffer.from("{}");
 /** CRC-32 of `{}` is 0xa3a6bf43. */
 const CRC32_OF_BRACES = "o6a/Qw==";
 
 test("a commit asks the store to refuse a name that is taken", async () => {
-	const { store, requests } = await s3(() => ({ status: 200 }));
+	const { store, requests } = await scriptedS3(() => ({ status: 200 }));
 	expect(await store.putIfAbsent("_delta_log/0.json", body)).toEqual({
 		kind: "created",
 	});
@@ -113,7 +36,7 @@ test.each([
 ] as const)(
 	"a conditional put is sent once and never guessed: %s",
 	async (_, answer, kind) => {
-		const { store, requests } = await s3(() => answer);
+		const { store, requests } = await scriptedS3(() => answer);
 		expect(await store.putIfAbsent("x", body)).toMatchObject({ kind });
 		expect(requests).toHaveLength(1);
 	},
@@ -128,7 +51,7 @@ test.each([
 ] as const)(
 	"a refusal has a code and a next step, and shows no secret: %j",
 	async (answer, code, part) => {
-		const { store } = await s3(() => answer);
+		const { store } = await scriptedS3(() => answer);
 		const error = await store
 			.get("_delta_log/_last_checkpoint")
 			.then(() => undefined)
@@ -147,7 +70,7 @@ test.each([
 );
 
 test("reads are tried again after errors and after bodies that break off", async () => {
-	const { store, requests } = await s3((_, count) => {
+	const { store, requests } = await scriptedS3((_, count) => {
 		if (count === 1) return failure(503, "SlowDown");
 		if (count === 2) return "hang up";
 		if (count === 3) return { status: 200, body: "whole", cutAt: 2 };
@@ -158,10 +81,15 @@ test("reads are tried again after errors and after bodies that break off", async
 });
 
 test("an endpoint that is not there is named, and may be tried again", async () => {
-	const gone = openStore("s3://lake/t", {
-		endpoint: "http://user:never-to-be-shown@127.0.0.1:1",
-		accessKeyId: "k",
-		secretAccessKey: SECRET,
+	const gone = openS3Store({
+		bucket: "lake",
+		prefix: "t",
+		credentials: {
+			endpoint: "http://user:never-to-be-shown@127.0.0.1:1",
+			accessKeyId: "k",
+			secretAccessKey: SECRET,
+		},
+		retry: { maxAttempts: 3 },
 	});
 	const error = await gone.get("x").catch((thrown: unknown) => thrown);
 	expect(error).toMatchObject({
@@ -173,7 +101,7 @@ test("an endpoint that is not there is named, and may be tried again", async () 
 });
 
 test("ranges hold even where the store answers with the whole object", async () => {
-	const { store, requests } = await s3((seen) =>
+	const { store, requests } = await scriptedS3((seen) =>
 		seen.url.includes("past")
 			? failure(416, "InvalidRange")
 			: { status: 200, body: "0123456789" },
@@ -202,7 +130,7 @@ test("large bodies go in parts, and are given up when a part fails", async () =>
 			body: "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>",
 		};
 	};
-	const { store, requests } = await s3(upload);
+	const { store, requests } = await scriptedS3(upload);
 	const large = Buffer.alloc(16 * 2 ** 20 + 5, "x");
 	await store.put("good", large);
 	const parts = requests.filter(({ method }) => method === "PUT");
@@ -218,7 +146,7 @@ test("large bodies go in parts, and are given up when a part fails", async () =>
 });
 
 test("deletes go in batches of 1000; what failed is tried again, what was gone is not", async () => {
-	const { store, requests } = await s3((_, count) => ({
+	const { store, requests } = await scriptedS3((_, count) => ({
 		status: 200,
 		body:
 			count === 3
@@ -232,7 +160,7 @@ test("deletes go in batches of 1000; what failed is tried again, what was gone i
 });
 
 test("objects that may not be deleted are named", async () => {
-	const { store } = await s3(() => ({
+	const { store } = await scriptedS3(() => ({
 		status: 200,
 		body: "<DeleteResult><Error><Key>shop/orders/p7</Key><Code>AccessDenied</Code><Message>no</Message></Error></DeleteResult>",
 	}));
@@ -248,7 +176,7 @@ test("listings go on from page to page, below the prefix only", async () => {
 		status: 200,
 		body: `<ListBucketResult><IsTruncated>${next !== ""}</IsTruncated>${next === "" ? "" : `<NextContinuationToken>${next}</NextContinuationToken>`}${names.map((name) => `<Contents><Key>shop/orders/${name}</Key><Size>3</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`).join("")}</ListBucketResult>`,
 	});
-	const { store, requests } = await s3((_, count) =>
+	const { store, requests } = await scriptedS3((_, count) =>
 		count === 1 ? page(["l/a", "l/b"], "more") : page(["l/c"], ""),
 	);
 	const found: string[] = [];
