@@ -6,7 +6,7 @@ import {
 	type RandomAccess,
 	type ReadBatch,
 } from "../columnar/parquet/read.ts";
-import type { StructType } from "../columnar/types.ts";
+import type { StructField, StructType } from "../columnar/types.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
 import type { AddFile } from "./actions.ts";
 import {
@@ -36,6 +36,8 @@ export interface ScanOptions {
 	readonly columns?: readonly string[];
 	/** Instead of all files of the version. */
 	readonly files?: Iterable<AddFile>;
+	/** Columns that the files have beside the table's, under the same names; they come last. */
+	readonly fileColumns?: readonly StructField[];
 }
 
 /** What a scan needs of a version. */
@@ -58,7 +60,7 @@ export async function* scanFiles(
 	snapshot: ScannedTable,
 	options: ScanOptions = {},
 ): AsyncGenerator<ScannedBatch, void, undefined> {
-	const plan = planOf(snapshot, options.columns);
+	const plan = planOf(snapshot, options);
 	const files = options.files ?? snapshot.files.values();
 	const opened = readAhead(withVectors(engine, files), {
 		weight: ({ file }) => file.size,
@@ -109,7 +111,7 @@ interface Plan {
 
 function planOf(
 	{ url, protocol, metadata, schema }: ScannedTable,
-	columns: readonly string[] | undefined,
+	{ columns, fileColumns = [] }: ScanOptions,
 ): Plan {
 	const unknown = columns?.find(
 		(name) => !schema.fields.some((field) => field.name === name),
@@ -138,9 +140,13 @@ function planOf(
 		}
 		return true;
 	});
+	for (const field of fileColumns) {
+		sources.push(stored.length);
+		stored.push(field);
+	}
 	return {
 		mode,
-		wanted: { type: "struct", fields: wanted },
+		wanted: { type: "struct", fields: [...wanted, ...fileColumns] },
 		stored: { type: "struct", fields: stored },
 		sources,
 	};

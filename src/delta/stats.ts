@@ -1,38 +1,148 @@
 import type { LeafStats } from "../columnar/parquet/encode.ts";
-import type { DataType } from "../columnar/types.ts";
+import type { DataType, StructType } from "../columnar/types.ts";
 import { dateText, decimalText, timestampText } from "../columnar/value.ts";
 import type { Value } from "../columnar/vector.ts";
+import type { Metadata } from "./actions.ts";
+import { type MappingMode, physicalSchema } from "./column-mapping.ts";
+import { DeltaError } from "./errors.ts";
+import { indexedSchema } from "./stats-columns.ts";
+import { textMax, textMin } from "./stats-prefix.ts";
 
-const PREFIX = 32;
+const PREFIX_LENGTH = "delta.dataSkippingStringPrefixLength";
+const DEFAULT_PREFIX = 32;
+
+export interface StatsOptions {
+	/** The columns that have statistics, under physical names; all of the file's when absent. */
+	readonly columns?: StructType;
+	/** UTF-16 units that are kept of a string. */
+	readonly prefix?: number;
+}
 
 /**
- * The `stats` text of a file (PROTOCOL.md, "Per-file Statistics"), of the first leaf columns that the
- * table indexes. Strings are cut; a cut maximum gets a character that is greater than any that
- * follows. Timestamps are cut to milliseconds, which readers allow for.
+ * What a table's properties say of statistics.
+ * @throws DeltaError DELTA_LOG_INVALID when a property can't be understood
+ */
+export function statsOptions(
+	schema: StructType,
+	metadata: Pick<Metadata, "partitionColumns" | "configuration">,
+	mode: MappingMode,
+): Required<StatsOptions> {
+	const text = metadata.configuration[PREFIX_LENGTH];
+	const prefix = text === undefined ? DEFAULT_PREFIX : Number(text);
+	if (!Number.isInteger(prefix) || prefix < 0 || text?.trim() === "")
+		throw new DeltaError(
+			"DELTA_LOG_INVALID",
+			`${PREFIX_LENGTH} is ${JSON.stringify(text)}; it has to be a whole number from 0`,
+		);
+	return {
+		columns: physicalSchema(indexedSchema(schema, metadata), mode),
+		prefix,
+	};
+}
+
+/**
+ * The `stats` text of a file (PROTOCOL.md, "Per-file Statistics"). Strings are cut as Spark cuts
+ * them. Timestamps have milliseconds: the least is rounded down and the greatest up, so that readers
+ * that know nothing of the rounding skip no row.
  */
 export function fileStats(
 	rows: number,
 	leaves: readonly LeafStats[],
-	options: { readonly indexed?: number } = {},
+	{ columns, prefix = DEFAULT_PREFIX }: StatsOptions = {},
 ): string {
 	const minValues: Tree = {};
 	const maxValues: Tree = {};
 	const nullCount: Tree = {};
-	const indexed = options.indexed ?? 32;
-	for (const leaf of indexed < 0 ? leaves : leaves.slice(0, indexed)) {
+	for (const leaf of leaves) {
+		if (columns !== undefined && !holds(columns, leaf.path)) continue;
 		put(nullCount, leaf.path, String(leaf.nullCount));
 		if (leaf.min === undefined || leaf.max === undefined) continue;
-		const min = bound(leaf.min, leaf.type, "min");
-		const max = bound(leaf.max, leaf.type, "max");
+		const min = boundText(leaf.min, leaf.type, "min", prefix);
+		const max = boundText(leaf.max, leaf.type, "max", prefix);
 		if (min !== undefined) put(minValues, leaf.path, min);
 		if (max !== undefined) put(maxValues, leaf.path, max);
 	}
 	return `{"numRecords":${rows},"minValues":${text(minValues)},"maxValues":${text(maxValues)},"nullCount":${text(nullCount)},"tightBounds":true}`;
 }
 
-/** The same statistics once a deletion vector hides rows: bounds may be wider than the rows. */
+/**
+ * The same statistics once a deletion vector hides rows: bounds may be wider than the rows. Without
+ * the field bounds count as tight.
+ */
 export function looseStats(stats: string): string {
-	return stats.replace(/"tightBounds":true/, '"tightBounds":false');
+	// Inside of a string a quote is escaped, so that only the field itself matches.
+	const field = /"tightBounds"\s*:\s*(true|false|null)/;
+	if (field.test(stats)) return stats.replace(field, '"tightBounds":false');
+	return stats.replace(/(\S)\s*\}\s*$/, (_, before: string) =>
+		before === "{" ? '{"tightBounds":false}' : `${before},"tightBounds":false}`,
+	);
+}
+
+/** JSON text of a bound; `undefined` where the format has none. */
+export function boundText(
+	value: Value,
+	type: DataType,
+	side: "min" | "max",
+	prefix: number,
+): string | undefined {
+	switch (type) {
+		case "boolean":
+		case "binary":
+			return undefined;
+		case "date":
+			return typeof value === "number"
+				? JSON.stringify(dateText(value))
+				: undefined;
+		case "timestamp":
+		case "timestamp_ntz": {
+			if (typeof value !== "bigint") return undefined;
+			const millis = milliseconds(value, side);
+			if (millis === undefined) return undefined;
+			const iso = timestampText(millis * 1000n).slice(0, -3);
+			return JSON.stringify(type === "timestamp" ? `${iso}Z` : iso);
+		}
+		case "string": {
+			if (typeof value !== "string") return undefined;
+			const cut = (side === "min" ? textMin : textMax)(value, prefix);
+			return cut === undefined ? undefined : JSON.stringify(cut);
+		}
+	}
+	if (typeof value === "bigint") return String(value);
+	if (typeof value === "number")
+		return Number.isFinite(value) ? JSON.stringify(value) : undefined;
+	if (
+		typeof value === "object" &&
+		value !== null &&
+		"unscaled" in value &&
+		typeof value.unscaled === "bigint" &&
+		typeof value.scale === "number"
+	)
+		return decimalText(value.unscaled, value.scale);
+	return undefined;
+}
+
+/** `undefined` where the milliseconds aren't within 64 bits of microseconds. */
+function milliseconds(micros: bigint, side: "min" | "max"): bigint | undefined {
+	let millis = micros / 1000n;
+	const rest = micros % 1000n;
+	if (side === "min" && rest < 0n) millis--;
+	if (side === "max" && rest > 0n) millis++;
+	const rounded = millis * 1000n;
+	return BigInt.asIntN(64, rounded) === rounded ? millis : undefined;
+}
+
+/** Whether a schema has the field at a path, by itself or in a struct that it has as a whole. */
+function holds(schema: StructType, path: readonly string[]): boolean {
+	let type: DataType = schema;
+	for (const name of path) {
+		if (typeof type === "string" || type.type !== "struct") return false;
+		const next: DataType | undefined = type.fields.find(
+			(field) => field.name === name,
+		)?.type;
+		if (next === undefined) return false;
+		type = next;
+	}
+	return true;
 }
 
 /** JSON texts, nested as the schema is; kept as text so that numbers stay exact. */
@@ -71,67 +181,4 @@ function text(tree: Tree): string {
 				`${JSON.stringify(name)}:${typeof value === "string" ? value : text(value)}`,
 		)
 		.join(",")}}`;
-}
-
-/** JSON text of a bound; `undefined` where the format has none. */
-function bound(
-	value: Value,
-	type: DataType,
-	side: "min" | "max",
-): string | undefined {
-	switch (type) {
-		case "boolean":
-		case "binary":
-			return undefined;
-		case "date":
-			return typeof value === "number"
-				? JSON.stringify(dateText(value))
-				: undefined;
-		case "timestamp":
-		case "timestamp_ntz": {
-			if (typeof value !== "bigint") return undefined;
-			const floored = value - (((value % 1000n) + 1000n) % 1000n);
-			const iso = timestampText(floored).replace(" ", "T");
-			const seconds = iso.slice(0, iso.indexOf("T") + 9);
-			const millis = String(
-				(((floored / 1000n) % 1000n) + 1000n) % 1000n,
-			).padStart(3, "0");
-			return JSON.stringify(
-				`${seconds}.${millis}${type === "timestamp" ? "Z" : ""}`,
-			);
-		}
-		case "string":
-			if (typeof value !== "string") return undefined;
-			return cut(value, side);
-	}
-	if (typeof value === "bigint") return String(value);
-	if (typeof value === "number")
-		return Number.isFinite(value) ? JSON.stringify(value) : undefined;
-	if (
-		typeof value === "object" &&
-		value !== null &&
-		"unscaled" in value &&
-		typeof value.unscaled === "bigint" &&
-		typeof value.scale === "number"
-	)
-		return decimalText(value.unscaled, value.scale);
-	return undefined;
-}
-
-function cut(value: string, side: "min" | "max"): string | undefined {
-	const chars = [...value];
-	if (chars.length <= PREFIX) return JSON.stringify(value);
-	if (side === "min") return JSON.stringify(chars.slice(0, PREFIX).join(""));
-	// A character greater than the first that is cut off; U+10FFFF has none above it.
-	for (let end = PREFIX; end < chars.length; end++) {
-		const next = chars[end] ?? "";
-		const code = next.codePointAt(0) ?? 0;
-		if (code < 0x7f)
-			return JSON.stringify(`${chars.slice(0, end).join("")}\u007f`);
-		if (code < 0x10ffff)
-			return JSON.stringify(
-				`${chars.slice(0, end).join("")}${String.fromCodePoint(0x10ffff)}`,
-			);
-	}
-	return undefined;
 }
