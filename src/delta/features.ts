@@ -84,7 +84,7 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
 	},
 	columnMapping: {
 		...BOTH,
-		write: "inactive",
+		write: "always",
 		active: (metadata) =>
 			(metadata.configuration["delta.columnMapping.mode"] ?? "none") !== "none",
 		legacy: { reader: 2, writer: 5 },

@@ -2,11 +2,11 @@ import { vectorOf } from "../columnar/literal.ts";
 import { field, struct } from "../columnar/types.ts";
 import type { Batch, Row } from "../columnar/vector.ts";
 import { commit } from "../delta/commit.ts";
-import { newTable } from "../delta/create.ts";
 import type { Engine } from "../delta/engine.ts";
+import { newLayout } from "../delta/evolve.ts";
 import { loadSnapshot, type Snapshot } from "../delta/snapshot.ts";
+import { stageFiles } from "../delta/stage.ts";
 import { appId } from "./position.ts";
-import { stageFiles } from "./stage.ts";
 
 export const DEAD_LETTERS = "_dead_letters";
 
@@ -92,7 +92,17 @@ export class DeadLetters {
 					letter.offset > BigInt(at?.txns.get(id(letter))?.version ?? -1),
 			);
 			if (fresh.length === 0) break;
-			const files = await stageFiles(this.#engine, batchOf(fresh, now), []);
+			const created =
+				at === undefined
+					? newLayout(
+							this.#engine.store.url,
+							{ schema: SCHEMA, name: DEAD_LETTERS },
+							this.#engine,
+						)
+					: undefined;
+			const table = created?.table ?? at;
+			if (table === undefined) break;
+			const files = await stageFiles(this.#engine, table, batchOf(fresh, now));
 			const last = new Map<string, bigint>();
 			for (const letter of fresh)
 				if (letter.offset > (last.get(id(letter)) ?? -1n))
@@ -108,9 +118,7 @@ export class DeadLetters {
 					return {
 						kind: "commit",
 						actions: [
-							...(snapshot === undefined
-								? newTable({ schema: SCHEMA, name: DEAD_LETTERS }, this.#engine)
-								: []),
+							...(snapshot === undefined ? (created?.actions ?? []) : []),
 							...[...last].map(([key, offset]) => ({
 								txn: {
 									appId: key,

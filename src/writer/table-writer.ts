@@ -7,22 +7,26 @@ import {
 import { METADATA_COLUMNS } from "../change/metadata-columns.ts";
 import type { StructType } from "../columnar/types.ts";
 import type { Action } from "../delta/actions.ts";
+import { mappingMode } from "../delta/column-mapping.ts";
 import { commit } from "../delta/commit.ts";
-import { newTable } from "../delta/create.ts";
 import type { Engine } from "../delta/engine.ts";
+import { evolve, newLayout } from "../delta/evolve.ts";
 import type { Plan } from "../delta/outcome.ts";
-import { upgradedProtocol } from "../delta/protocol.ts";
-import { mergeSchema, type SchemaChange } from "../delta/schema.ts";
+import type { SchemaChange } from "../delta/schema.ts";
 import {
 	loadSnapshot,
 	refreshSnapshot,
 	type Snapshot,
 } from "../delta/snapshot.ts";
+import {
+	type StagedFile,
+	stageFiles,
+	type TableLayout,
+} from "../delta/stage.ts";
 import { TributaryError } from "../errors.ts";
 import type { WriterConfig } from "./config.ts";
 import { appId } from "./position.ts";
 import type { Route } from "./route.ts";
-import { type StagedFile, stageFiles } from "./stage.ts";
 import { Mirror } from "./upsert.ts";
 
 export type FlushOutcome =
@@ -203,17 +207,15 @@ export class TableWriter {
 
 	async #commit(pending: Pending): Promise<FlushOutcome> {
 		const { changes, offsets } = pending;
-		const partitionColumns = this.#partitionColumns();
 		for (;;) {
 			const base = this.#snapshot;
-			const upsert = await this.#mirror?.stage(base, changes, {
-				partitionColumns,
-			});
+			const target = this.#target(base, changes);
+			const upsert = await this.#mirror?.stage(base, changes, target.table);
 			if (upsert === undefined)
 				pending.staged ??= await stageFiles(
 					this.#engine,
+					target.table,
 					changes.batch,
-					partitionColumns,
 				);
 			const files = pending.staged ?? [];
 			const fileActions: readonly Action[] =
@@ -229,7 +231,13 @@ export class TableWriter {
 						false
 					)
 						return { kind: "abandon", reason: "stale" };
-					const table = this.#tableActions(snapshot, changes);
+					// Files of a mapped table have names that only the metadata they were written for knows.
+					const same = snapshot?.metadata === base?.metadata;
+					if (!same && mapped(snapshot)) {
+						delete pending.staged;
+						return { kind: "abandon", reason: "stale" };
+					}
+					const table = same ? target : this.#target(snapshot, changes);
 					schemaChanges = table.changes;
 					return {
 						kind: "commit",
@@ -301,44 +309,37 @@ export class TableWriter {
 		return undefined;
 	}
 
-	#tableActions(
+	/** The table as the batch can be written to it, and the actions that make it so. */
+	#target(
 		snapshot: Snapshot | undefined,
 		changes: ChangeBatch,
-	): { actions: readonly Action[]; changes: readonly SchemaChange[] } {
-		if (snapshot === undefined)
-			return {
-				actions: newTable(
-					{
-						schema: changes.batch.schema,
-						partitionColumns: this.#partitionColumns(),
-						configuration: this.#configuration(changes),
-						name: this.route.path,
-					},
-					this.#engine,
-				),
-				changes: [],
-			};
-		const merged = mergeSchema(snapshot.schema, changes.batch.schema);
-		const conflict = merged.conflicts[0];
+	): {
+		readonly table: TableLayout;
+		readonly actions: readonly Action[];
+		readonly changes: readonly SchemaChange[];
+	} {
+		if (snapshot === undefined) {
+			const created = newLayout(
+				this.url,
+				{
+					schema: changes.batch.schema,
+					partitionColumns: this.#partitionColumns(),
+					configuration: this.#configuration(changes),
+					name: this.route.path,
+				},
+				this.#engine,
+			);
+			return { ...created, changes: [] };
+		}
+		const evolved = evolve(snapshot, changes.batch.schema, this.#engine);
+		const conflict = evolved.conflicts[0];
 		if (conflict !== undefined)
 			throw new TributaryError(
 				"SCHEMA_CONFLICT",
 				`${this.url}: column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}; the batch is read again`,
 				{ retryable: true },
 			);
-		if (merged.changes.length === 0) return { actions: [], changes: [] };
-		const metaData = {
-			...snapshot.metadata,
-			schemaString: JSON.stringify(merged.schema),
-		};
-		const protocol = upgradedProtocol(snapshot.protocol, metaData);
-		return {
-			actions: [
-				...(protocol === undefined ? [] : [{ protocol }]),
-				{ metaData },
-			],
-			changes: merged.changes,
-		};
+		return evolved;
 	}
 
 	#configuration(changes: ChangeBatch): Record<string, string> {
@@ -399,4 +400,11 @@ export class TableWriter {
 			partition,
 		});
 	}
+}
+
+function mapped(snapshot: Snapshot | undefined): boolean {
+	return (
+		snapshot !== undefined &&
+		mappingMode(snapshot.protocol, snapshot.metadata) !== "none"
+	);
 }

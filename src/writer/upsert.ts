@@ -12,9 +12,13 @@ import {
 import type { Engine } from "../delta/engine.ts";
 import { scanFiles } from "../delta/scan.ts";
 import { fileKey, type Snapshot } from "../delta/snapshot.ts";
+import {
+	type StagedFile,
+	stageFiles,
+	type TableLayout,
+} from "../delta/stage.ts";
 import { looseStats } from "../delta/stats.ts";
 import { KeyIndex } from "../index/key-index.ts";
-import { type StagedFile, stageFiles } from "./stage.ts";
 
 /** What a mirror's commit does to the files, and what the index learns once it has succeeded. */
 export interface StagedUpsert {
@@ -54,9 +58,7 @@ export class Mirror {
 	async stage(
 		snapshot: Snapshot | undefined,
 		changes: ChangeBatch,
-		options: {
-			readonly partitionColumns: readonly string[];
-		},
+		table: TableLayout,
 	): Promise<StagedUpsert> {
 		await this.#follow(snapshot, changes.keyColumns);
 		const last = new Map<string, number>();
@@ -77,8 +79,8 @@ export class Mirror {
 		survivors.sort((a, b) => a - b);
 		const files = await stageFiles(
 			this.#engine,
+			table,
 			take(changes.batch, Int32Array.from(survivors)),
-			options.partitionColumns,
 		);
 		const actions: Action[] = files.map(({ add }) => ({ add }));
 		const now = this.#engine.now();

@@ -1,0 +1,275 @@
+import { take } from "../columnar/batch.ts";
+import { nullVector } from "../columnar/literal.ts";
+import {
+	type EncodeOptions,
+	encodeParquet,
+} from "../columnar/parquet/encode.ts";
+import type { DataType } from "../columnar/types.ts";
+import { valueAt } from "../columnar/value.ts";
+import type { Batch, Vector } from "../columnar/vector.ts";
+import type { AddFile, Metadata } from "./actions.ts";
+import { mappingMode, physicalSchema } from "./column-mapping.ts";
+import type { Engine } from "./engine.ts";
+import { DeltaError } from "./errors.ts";
+import {
+	encodePath,
+	partitionFolder,
+	serialisePartitionValue,
+} from "./partition.ts";
+import type { Snapshot } from "./state.ts";
+import { fileStats, statsOptions } from "./stats.ts";
+
+/** What has to be known of a table to write files for it. */
+export type TableLayout = Pick<
+	Snapshot,
+	"url" | "protocol" | "metadata" | "schema"
+>;
+
+/** A data file that is stored, and not in the table yet. */
+export interface StagedFile {
+	readonly add: AddFile;
+	/** Rows of the batch, in the file's order. */
+	readonly rows: Int32Array;
+}
+
+/**
+ * Encodes and stores a batch, one file per partition; nothing is visible before a commit. Columns are
+ * matched by name; those that the batch lacks are null.
+ * @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for a column that the table has not, or in another type
+ */
+export async function stageFiles(
+	engine: Engine,
+	table: TableLayout,
+	batch: Batch,
+	options: { readonly tags?: Readonly<Record<string, string>> } = {},
+): Promise<StagedFile[]> {
+	const { metadata, protocol, schema } = table;
+	const mode = mappingMode(protocol, metadata);
+	const physical = physicalSchema(schema, mode);
+	const columns = columnsFor(table, batch);
+	const isPartition = schema.fields.map(({ name }) =>
+		metadata.partitionColumns.includes(name),
+	);
+	const stored: Batch = {
+		schema: {
+			type: "struct",
+			fields: physical.fields.filter((_, i) => isPartition[i] !== true),
+		},
+		length: batch.length,
+		columns: columns.filter((_, i) => isPartition[i] !== true),
+	};
+	// In the order of the table's partition columns.
+	const partitions = metadata.partitionColumns.map((name) => {
+		const i = schema.fields.findIndex((field) => field.name === name);
+		return {
+			name: physical.fields[i]?.name ?? name,
+			type: schema.fields[i]?.type ?? ("string" as DataType),
+			vector: columns[i] ?? nullVector("string", batch.length),
+		};
+	});
+	const names = partitions.map(({ name }) => name);
+	const statistics = statsOptions(schema, metadata, mode);
+	const encode: EncodeOptions = {
+		...encodeOptions(metadata),
+		fieldIds: mode !== "none",
+	};
+	const files: StagedFile[] = [];
+	for (const { values, rows } of split(batch.length, partitions)) {
+		const { bytes, leaves } = encodeParquet(
+			[rows.length === batch.length ? stored : take(stored, rows)],
+			encode,
+		);
+		const path = `${partitionFolder(names, values)}part-${engine.uuid()}.${encode.compression}.parquet`;
+		await engine.store.put(path, bytes);
+		files.push({
+			add: {
+				path: encodePath(path),
+				partitionValues: values,
+				size: bytes.length,
+				modificationTime: engine.now(),
+				dataChange: true,
+				stats: fileStats(rows.length, leaves, statistics),
+				...(options.tags === undefined ? {} : { tags: options.tags }),
+			},
+			rows,
+		});
+	}
+	return files;
+}
+
+/** What a table's properties say of its Parquet files; a codec that isn't written here becomes zstd. */
+export function encodeOptions(
+	metadata: Pick<Metadata, "configuration">,
+): Required<Pick<EncodeOptions, "compression" | "format">> {
+	const codec =
+		metadata.configuration["delta.parquet.compression.codec"]?.toLowerCase();
+	const version = metadata.configuration["delta.parquet.format.version"];
+	return {
+		compression:
+			codec === "snappy" || codec === "gzip"
+				? codec
+				: codec === "none" || codec === "uncompressed"
+					? "none"
+					: "zstd",
+		format: version?.startsWith("2.") === true ? 2 : 1,
+	};
+}
+
+/** The batch's columns in the order of the table's schema. */
+export function columnsFor(
+	{ schema, url }: Pick<TableLayout, "schema" | "url">,
+	batch: Batch,
+): Vector[] {
+	const known = new Set(schema.fields.map(({ name }) => name));
+	for (const { name } of batch.schema.fields)
+		if (!known.has(name))
+			throw new DeltaError(
+				"DELTA_SCHEMA_INCOMPATIBLE",
+				`${url} has no column ${name}; it has ${[...known].join(", ")}`,
+			);
+	return schema.fields.map(({ name, type }) => {
+		const i = batch.schema.fields.findIndex((field) => field.name === name);
+		const own = batch.schema.fields[i];
+		const vector = batch.columns[i];
+		if (own === undefined || vector === undefined)
+			return nullVector(type, batch.length);
+		return conform(vector, own.type, type, name, url);
+	});
+}
+
+/** A column in the table's type: nested fields in its order, those that are missing null. */
+function conform(
+	vector: Vector,
+	from: DataType,
+	to: DataType,
+	path: string,
+	url: string,
+): Vector {
+	if (typeof from === "string" || typeof to === "string") {
+		if (from === to) return vector;
+		throw new DeltaError(
+			"DELTA_SCHEMA_INCOMPATIBLE",
+			`${url}: the column ${path} is ${text(to)}, the rows have ${text(from)}`,
+		);
+	}
+	if (
+		from.type === "struct" &&
+		to.type === "struct" &&
+		vector.kind === "struct"
+	) {
+		const extra = from.fields.find(
+			({ name }) => !to.fields.some((field) => field.name === name),
+		);
+		if (extra !== undefined)
+			throw new DeltaError(
+				"DELTA_SCHEMA_INCOMPATIBLE",
+				`${url} has no field ${path}.${extra.name}`,
+			);
+		return {
+			...vector,
+			children: to.fields.map(({ name, type }) => {
+				const i = from.fields.findIndex((field) => field.name === name);
+				const own = from.fields[i];
+				const child = vector.children[i];
+				return own === undefined || child === undefined
+					? nullVector(type, vector.length)
+					: conform(child, own.type, type, `${path}.${name}`, url);
+			}),
+		};
+	}
+	if (from.type === "array" && to.type === "array" && vector.kind === "list")
+		return {
+			...vector,
+			child: conform(
+				vector.child,
+				from.elementType,
+				to.elementType,
+				`${path}.element`,
+				url,
+			),
+		};
+	if (from.type === "map" && to.type === "map" && vector.kind === "map")
+		return {
+			...vector,
+			keys: conform(vector.keys, from.keyType, to.keyType, `${path}.key`, url),
+			values: conform(
+				vector.values,
+				from.valueType,
+				to.valueType,
+				`${path}.value`,
+				url,
+			),
+		};
+	throw new DeltaError(
+		"DELTA_SCHEMA_INCOMPATIBLE",
+		`${url}: the column ${path} is ${text(to)}, the rows have ${text(from)}`,
+	);
+}
+
+function text(type: DataType): string {
+	return typeof type === "string" ? type : type.type;
+}
+
+interface PartitionColumn {
+	readonly name: string;
+	readonly type: DataType;
+	readonly vector: Vector;
+}
+
+interface Part {
+	readonly values: Record<string, string | null>;
+	readonly rows: Int32Array;
+}
+
+/** Positions of the rows of each partition. */
+export function split(
+	length: number,
+	columns: readonly PartitionColumn[],
+): Part[] {
+	if (length === 0) return [];
+	const keys = columns.map(({ type, vector }) => {
+		let day: number | undefined;
+		let last: string | null = null;
+		return (row: number): string | null => {
+			// Most batches have one date, row after row.
+			if (vector.kind === "i32" && vector.validity === undefined) {
+				if (vector.values[row] === day) return last;
+				day = vector.values[row];
+			}
+			last = serialisePartitionValue(valueAt(vector, type, row), type);
+			return last;
+		};
+	});
+	const groups = new Map<string, { values: Part["values"]; rows: number[] }>();
+	const one = keys.length === 1 ? keys[0] : undefined;
+	for (let row = 0; row < length; row++) {
+		const tuple = one === undefined ? keys.map((key) => key(row)) : [one(row)];
+		const id =
+			one === undefined ? JSON.stringify(tuple) : (tuple[0] ?? "\u0000");
+		let group = groups.get(id);
+		if (group === undefined) {
+			group = {
+				values: Object.fromEntries(
+					columns.map(({ name }, i) => [name, tuple[i] ?? null]),
+				),
+				rows: [],
+			};
+			groups.set(id, group);
+		}
+		group.rows.push(row);
+		// Without partition columns every row is in the first group.
+		if (columns.length === 0) break;
+	}
+	const only = groups.size === 1 ? [...groups.values()][0] : undefined;
+	if (only !== undefined)
+		return [
+			{
+				values: only.values,
+				rows: Int32Array.from({ length }, (_, row) => row),
+			},
+		];
+	return [...groups.values()].map(({ values, rows }) => ({
+		values,
+		rows: Int32Array.from(rows),
+	}));
+}
