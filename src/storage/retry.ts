@@ -16,15 +16,16 @@ export const RETRY: RetryPolicy = {
 };
 
 /**
- * Retries that all requests to one endpoint may use up together: while most requests fail, each of
- * them gives up sooner, so that a store in trouble does not get eight times its load.
+ * Retries that all requests to one endpoint may use up together; a request that succeeds gives its
+ * own back. While most requests fail for good, each of them gives up sooner, so that a store in
+ * trouble does not get eight times its load.
  */
 export interface RetryBudget {
 	tokens: number;
 }
 
 const BUDGET = 200;
-/** What a request that succeeds gives back. */
+/** What a request that succeeds gives back beside its own retries. */
 const REFUND = 0.25;
 
 export function retryBudget(): RetryBudget {
@@ -67,7 +68,7 @@ export async function retrying<T>(
 	for (let attempts = 1; ; attempts++) {
 		try {
 			const result = await attempt();
-			budget.tokens = Math.min(BUDGET, budget.tokens + REFUND);
+			budget.tokens = Math.min(BUDGET, budget.tokens + attempts - 1 + REFUND);
 			return result;
 		} catch (error) {
 			const verdict = judge(error);

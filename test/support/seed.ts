@@ -1,6 +1,7 @@
 /** A seeded source of numbers in [0, 1) (xorshift32); the same seed gives the same numbers anywhere. */
 export function generator(seed: number): () => number {
-	let state = seed >>> 0 || 1;
+	// Neighbouring seeds are to begin differently.
+	let state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) >>> 0 || 1;
 	return () => {
 		state ^= state << 13;
 		state >>>= 0;

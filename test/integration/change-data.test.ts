@@ -1,0 +1,490 @@
+import { execFileSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { vectorOf } from "../../src/columnar/literal.ts";
+import { encodeParquet } from "../../src/columnar/parquet/encode.ts";
+import { field, type StructType, struct } from "../../src/columnar/types.ts";
+import { decimalText, valueAt } from "../../src/columnar/value.ts";
+import type { Batch, Row, Value } from "../../src/columnar/vector.ts";
+import type { Action, AddFile, RemoveFile } from "../../src/delta/actions.ts";
+import { readChanges } from "../../src/delta/change-data.ts";
+import { stageChanges } from "../../src/delta/change-data-write.ts";
+import { commit } from "../../src/delta/commit.ts";
+import { newTable } from "../../src/delta/create.ts";
+import { stageDeletionVectors } from "../../src/delta/deletion-vector.ts";
+import type { Engine } from "../../src/delta/engine.ts";
+import { readTable } from "../../src/delta/scan.ts";
+import { loadSnapshot, type Snapshot } from "../../src/delta/snapshot.ts";
+import { looseStats } from "../../src/delta/stats.ts";
+import { openStore } from "../../src/storage/open.ts";
+import { JUDGES_PYTHON } from "../../stack/components.ts";
+import { seeded } from "../support/changes.ts";
+import { Spark } from "../support/spark.ts";
+import { comparable, type Wire, wireRows } from "../support/wire.ts";
+
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const SCRIPT = join(import.meta.dirname, "../support/change-judge.py");
+
+let dir: string;
+
+beforeAll(async () => {
+	dir = await mkdtemp(join(tmpdir(), "tributary-change-data-"));
+});
+
+afterAll(async () => {
+	await rm(dir, { recursive: true, force: true });
+});
+
+function engineOf(path: string): Engine {
+	return {
+		store: openStore(path),
+		now: Date.now,
+		uuid: randomUUID,
+		sleep: (ms) => sleep(ms),
+		random: Math.random,
+	};
+}
+
+async function newest(engine: Engine): Promise<Snapshot> {
+	const snapshot = await loadSnapshot(engine);
+	if (snapshot === undefined) throw new Error("no table");
+	return snapshot;
+}
+
+describe("delta-rs", () => {
+	test.each([0, 1, 2, 3])(
+		`its histories give the changes that it reads itself (SEED=${SEED} + %i)`,
+		async (offset) => {
+			const seed = SEED + offset;
+			const random = seeded(seed);
+			const folder = join(dir, `theirs-${offset}`);
+			execFileSync(JUDGES_PYTHON, [SCRIPT, "write", folder, String(seed)], {
+				stdio: "pipe",
+			});
+			const engine = engineOf(folder);
+			const { version } = await newest(engine);
+			expect(version).toBeGreaterThan(3);
+			const ranges = Array.from({ length: 4 }, () => {
+				const from = Math.floor(random() * (version + 1));
+				return [from, from + Math.floor(random() * (version + 1 - from))];
+			});
+			for (const [from = 0, to = 0] of [[0, version], ...ranges])
+				expect(await ours(engine, from, to), `${from} to ${to}`).toEqual(
+					deltaRs(folder, from, to),
+				);
+			await expectFold(engine, version);
+		},
+	);
+
+	test(`our changes are read by it as we meant them (SEED=${SEED})`, async () => {
+		for (const partitionColumns of [[], ["word"]]) {
+			const folder = join(dir, `ours-${partitionColumns.length}`);
+			const table = await OurTable.create(folder, {
+				partitionColumns,
+				vectors: false,
+			});
+			await table.append([row(1, "a"), row(2, "b/c"), row(3, null)]);
+			await table.append([row(4, "a")]);
+			await table.rewrite({
+				updated: [[row(1, "a"), row(1, "z z")]],
+				deleted: [row(3, null)],
+				kept: [row(2, "b/c"), row(4, "a")],
+			});
+			await table.clear();
+			expect(await ours(table.engine, 0, 4)).toEqual(deltaRs(folder, 0, 4));
+			expect(
+				(await ours(table.engine, 3, 3)).map((line) => JSON.parse(line)[1]),
+			).toHaveLength(3);
+			await expectFold(table.engine, 4);
+		}
+	});
+});
+
+describe.skipIf(!Spark.installed)("Spark", () => {
+	let spark: Spark;
+
+	beforeAll(async () => {
+		spark = await Spark.open(dir);
+	});
+
+	afterAll(async () => {
+		await spark?.stop();
+	});
+
+	test.each([
+		["with deletion vectors", true],
+		["with rewritten files", false],
+	])("its changes are read as it reads them, %s", async (_, vectors) => {
+		const folder = join(dir, `spark-${vectors}`);
+		const name = `delta.\`${folder}\``;
+		for (const statement of [
+			`CREATE TABLE ${name} (id BIGINT, word STRING, price DECIMAL(9,2)) USING delta ${vectors ? "" : "PARTITIONED BY (word)"} TBLPROPERTIES (delta.enableChangeDataFeed = true, delta.enableDeletionVectors = ${vectors}, delta.enableInCommitTimestamps = true)`,
+			`INSERT INTO ${name} SELECT id, concat('w', id % 3), id / 4 FROM range(0, 60, 1, 1)`,
+			`DELETE FROM ${name} WHERE id % 9 = 4`,
+			`UPDATE ${name} SET price = price + 1 WHERE id % 10 = 3`,
+			`DELETE FROM ${name} WHERE id < 6`,
+			`MERGE INTO ${name} t USING (SELECT id, 'merged' AS word, CAST(1 AS DECIMAL(9,2)) AS price FROM range(50, 70)) s ON t.id = s.id WHEN MATCHED AND t.id % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET word = s.word WHEN NOT MATCHED THEN INSERT *`,
+			`OPTIMIZE ${name}`,
+			`ALTER TABLE ${name} ADD COLUMNS (late DOUBLE)`,
+			`INSERT INTO ${name} VALUES (100, 'w1', 2.5, 0.5), (101, NULL, NULL, NULL)`,
+			`RESTORE TABLE ${name} TO VERSION AS OF 5`,
+			`DELETE FROM ${name}`,
+		])
+			await spark.sql(statement);
+		const engine = engineOf(folder);
+		const { version } = await newest(engine);
+		for (const [first, last] of [
+			[0, version],
+			[2, 2],
+			[2, 5],
+			[4, version],
+			[version - 1, version],
+		] as const) {
+			const theirs = await spark.changes(folder, first, last);
+			// Its columns are those of the newest version, ours those of the last.
+			const { schema } = await snapshotAt(engine, last);
+			const columns = struct(
+				...theirs.schema.fields.filter(
+					({ name }) =>
+						name.startsWith("_") ||
+						schema.fields.some((own) => own.name === name),
+				),
+			);
+			const places = columns.fields.map(({ name }) =>
+				theirs.schema.fields.findIndex((their) => their.name === name),
+			);
+			expect(
+				comparable(await changedRows(engine, first, last, columns), columns),
+				`${first} to ${last}`,
+			).toEqual(
+				comparable(
+					theirs.rows.map((row) => places.map((at) => row[at] ?? null)),
+					columns,
+				),
+			);
+		}
+		await expectFold(engine, version);
+	});
+
+	test("our deletion vectors and change data files are read by it as we meant them", async () => {
+		const folder = join(dir, "ours-spark");
+		const table = await OurTable.create(folder, {
+			partitionColumns: [],
+			vectors: true,
+		});
+		const rows = Array.from({ length: 100 }, (_, i) => row(i, `w${i}`));
+		await table.append(rows);
+		await table.hide([3, 50, 51]); // Inline.
+		await table.hide(
+			Array.from({ length: 60 }, (_, i) => i + 3),
+			0,
+		); // In a file.
+		await table.hide([50]); // Most come back.
+		await table.rewrite({
+			updated: [[row(7, "w7"), row(7, "z")]],
+			deleted: [row(9, "w9")],
+			kept: rows.filter(({ id }) => id !== 7n && id !== 9n && id !== 50n),
+		});
+		await table.clear();
+		for (const [first, last] of [
+			[0, 6],
+			[2, 4],
+			[5, 5],
+		] as const) {
+			const theirs = await spark.changes(folder, first, last);
+			// Spark takes the time of a commit from its file.
+			const columns = struct(
+				...theirs.schema.fields.filter(
+					({ name }) => name !== "_commit_timestamp",
+				),
+			);
+			expect(
+				comparable(
+					await changedRows(table.engine, first, last, columns),
+					columns,
+				),
+			).toEqual(comparable(theirs.rows, columns));
+		}
+		await expectFold(table.engine, 6);
+	});
+});
+
+async function snapshotAt(engine: Engine, version: number): Promise<Snapshot> {
+	const snapshot = await loadSnapshot(engine, { version });
+	if (snapshot === undefined) throw new Error("no table");
+	return snapshot;
+}
+
+async function changedRows(
+	engine: Engine,
+	from: number,
+	to: number,
+	schema: StructType,
+): Promise<Wire[][]> {
+	const rows: Wire[][] = [];
+	for await (const batch of readChanges(engine, { from, to, recorded: true }))
+		rows.push(...wireRows(batch, schema));
+	return rows;
+}
+
+/** Our changes of a range as lines in an order of their own. */
+async function ours(
+	engine: Engine,
+	from: number,
+	to: number,
+): Promise<string[]> {
+	const lines: string[] = [];
+	for await (const batch of readChanges(engine, { from, to, recorded: true }))
+		for (const each of plainRows(batch)) lines.push(canonical(each));
+	return lines.sort();
+}
+
+function deltaRs(folder: string, from: number, to: number): string[] {
+	return execFileSync(
+		JUDGES_PYTHON,
+		[SCRIPT, "read", folder, String(from), String(to)],
+		{ encoding: "utf8", maxBuffer: 2 ** 28, stdio: "pipe" },
+	)
+		.split("\n")
+		.filter((line) => line !== "")
+		.map((line) => canonical(JSON.parse(line) as Record<string, unknown>))
+		.sort();
+}
+
+/** All changes, one after another, lead to the rows that the table has. */
+async function expectFold(engine: Engine, version: number): Promise<void> {
+	const rows = new Map<string, number>();
+	const count = (line: string, by: number): void => {
+		const now = (rows.get(line) ?? 0) + by;
+		if (now === 0) rows.delete(line);
+		else rows.set(line, now);
+	};
+	for await (const batch of readChanges(engine, { from: 0, to: version }))
+		for (const each of plainRows(batch)) {
+			const { _change_type: type, ...columns } = each;
+			delete columns._commit_version;
+			delete columns._commit_timestamp;
+			const adds = type === "insert" || type === "update_postimage";
+			count(canonical(columns), adds ? 1 : -1);
+		}
+	for await (const batch of readTable(
+		engine,
+		await snapshotAt(engine, version),
+	))
+		for (const each of plainRows(batch)) count(canonical(each), -1);
+	expect([...rows]).toEqual([]);
+}
+
+function* plainRows(batch: Batch): Generator<Record<string, unknown>> {
+	for (let i = 0; i < batch.length; i++)
+		yield Object.fromEntries(
+			batch.schema.fields.map(({ name, type }, at) => {
+				const vector = batch.columns[at];
+				if (vector === undefined) throw new Error(`no column ${name}`);
+				return [name, plain(valueAt(vector, type, i))];
+			}),
+		);
+}
+
+/** As the script writes values. */
+function plain(value: Value): unknown {
+	if (value === null || typeof value !== "object")
+		return typeof value === "bigint" ? Number(value) : value;
+	if (Array.isArray(value)) return value.map(plain);
+	const { unscaled, scale } = value as Row;
+	if (typeof unscaled === "bigint" && typeof scale === "number")
+		return decimalText(unscaled, scale);
+	return Object.fromEntries(
+		Object.entries(value).map(([name, inner]) => [name, plain(inner as Value)]),
+	);
+}
+
+function canonical(row: Record<string, unknown>): string {
+	return JSON.stringify(
+		Object.entries(row).sort(([a], [b]) => (a < b ? -1 : 1)),
+	);
+}
+
+const SCHEMA = struct(field("id", "long"), field("word", "string"));
+
+interface OurRow extends Row {
+	readonly id: bigint;
+	readonly word: string | null;
+}
+
+function row(id: number, word: string | null): OurRow {
+	return { id: BigInt(id), word };
+}
+
+function batchOf(schema: StructType, rows: readonly Row[]): Batch {
+	return {
+		schema,
+		length: rows.length,
+		columns: schema.fields.map(({ name, type }) =>
+			vectorOf(
+				type,
+				rows.map((each) => each[name] ?? null),
+			),
+		),
+	};
+}
+
+/** A table with the change data feed on, written by this engine. */
+class OurTable {
+	readonly engine: Engine;
+	readonly #partitionColumns: readonly string[];
+
+	private constructor(engine: Engine, partitionColumns: readonly string[]) {
+		this.engine = engine;
+		this.#partitionColumns = partitionColumns;
+	}
+
+	static async create(
+		folder: string,
+		options: {
+			readonly partitionColumns: readonly string[];
+			readonly vectors: boolean;
+		},
+	): Promise<OurTable> {
+		const table = new OurTable(engineOf(folder), options.partitionColumns);
+		await table.#commit(() =>
+			newTable(
+				{
+					schema: SCHEMA,
+					partitionColumns: options.partitionColumns,
+					configuration: {
+						"delta.enableChangeDataFeed": "true",
+						...(options.vectors
+							? { "delta.enableDeletionVectors": "true" }
+							: {}),
+					},
+				},
+				table.engine,
+			),
+		);
+		return table;
+	}
+
+	async append(rows: readonly OurRow[]): Promise<void> {
+		const adds = await this.#files(rows);
+		await this.#commit(() => adds.map((add) => ({ add })));
+	}
+
+	/** All files are written anew. */
+	async rewrite(change: {
+		readonly updated: readonly (readonly [OurRow, OurRow])[];
+		readonly deleted: readonly OurRow[];
+		readonly kept: readonly OurRow[];
+	}): Promise<void> {
+		const after = change.updated.map(([, now]) => now);
+		const adds = await this.#files([...change.kept, ...after]);
+		const staged = stageChanges(
+			await newest(this.engine),
+			[
+				{
+					type: "update_preimage",
+					batch: batchOf(
+						SCHEMA,
+						change.updated.map(([old]) => old),
+					),
+				},
+				{ type: "update_postimage", batch: batchOf(SCHEMA, after) },
+				{ type: "delete", batch: batchOf(SCHEMA, change.deleted) },
+			],
+			this.engine,
+		);
+		for (const { path, bytes } of staged.files)
+			await this.engine.store.put(path, bytes);
+		await this.#commit((files) => [
+			...files.map((file) => ({ remove: removal(file) })),
+			...adds.map((add) => ({ add })),
+			...staged.actions,
+		]);
+	}
+
+	/** Of the only file, these rows and no others are hidden. */
+	async hide(rows: readonly number[], inlineBytes?: number): Promise<void> {
+		const staged = stageDeletionVectors(
+			[Uint32Array.from(rows)],
+			this.engine.uuid(),
+			inlineBytes === undefined ? {} : { inlineBytes },
+		);
+		if (staged.file !== undefined)
+			await this.engine.store.put(staged.file.path, staged.file.bytes);
+		const [deletionVector] = staged.descriptors;
+		if (deletionVector === undefined) throw new Error("no vector");
+		await this.#commit((files) =>
+			files.flatMap((file): Action[] => [
+				{ remove: removal(file) },
+				{
+					add: {
+						...file,
+						deletionVector,
+						stats: looseStats(file.stats ?? ""),
+					},
+				},
+			]),
+		);
+	}
+
+	async clear(): Promise<void> {
+		await this.#commit((files) =>
+			files.map((file) => ({ remove: removal(file) })),
+		);
+	}
+
+	async #commit(
+		actions: (files: readonly AddFile[]) => readonly Action[],
+	): Promise<void> {
+		const outcome = await commit(this.engine, {
+			base: undefined,
+			plan: (snapshot) => ({
+				kind: "commit",
+				info: { operation: "TEST" },
+				actions: actions([...(snapshot?.files.values() ?? [])]),
+			}),
+		});
+		expect(outcome.kind).toBe("committed");
+	}
+
+	async #files(rows: readonly OurRow[]): Promise<AddFile[]> {
+		const byWord = this.#partitionColumns.length > 0;
+		const groups = Map.groupBy(rows, ({ word }) => (byWord ? word : ""));
+		const adds: AddFile[] = [];
+		for (const [word, members] of groups) {
+			const schema = byWord ? struct(field("id", "long")) : SCHEMA;
+			const { bytes } = encodeParquet([batchOf(schema, members)]);
+			const path = `part-${this.engine.uuid()}.parquet`;
+			await this.engine.store.put(path, bytes);
+			adds.push({
+				path,
+				partitionValues: byWord ? { word } : {},
+				size: bytes.length,
+				modificationTime: Date.now(),
+				dataChange: true,
+				stats: JSON.stringify({
+					numRecords: members.length,
+					tightBounds: true,
+				}),
+			});
+		}
+		return adds;
+	}
+}
+
+function removal(file: AddFile): RemoveFile {
+	const { path, partitionValues, size, deletionVector } = file;
+	return {
+		path,
+		deletionTimestamp: Date.now(),
+		dataChange: true,
+		extendedFileMetadata: true,
+		partitionValues,
+		size,
+		...(deletionVector === undefined ? {} : { deletionVector }),
+	};
+}
