@@ -1,3 +1,4 @@
+import type { PutOutcome } from "../storage/store.ts";
 import type { Action } from "./actions.ts";
 import { commitContent } from "./commit-content.ts";
 import type { Engine } from "./engine.ts";
@@ -75,7 +76,10 @@ async function publish(
 	txnId: string,
 ): Promise<boolean> {
 	const body = serialiseCommit(actions);
-	const outcome = await engine.store.putIfAbsent(commitPath(version), body);
+	const put = (): Promise<PutOutcome> =>
+		engine.committer?.publish(commitPath(version), body) ??
+		engine.store.putIfAbsent(commitPath(version), body);
+	const outcome = await put();
 	switch (outcome.kind) {
 		case "created":
 			return true;
@@ -94,7 +98,7 @@ async function publish(
 					);
 				if (tries === 10) throw outcome.cause;
 				await engine.sleep(engine.random() * BACKOFF_MS * 2 ** tries);
-				const again = await engine.store.putIfAbsent(commitPath(version), body);
+				const again = await put();
 				if (again.kind === "created") return true;
 			}
 		}

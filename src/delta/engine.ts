@@ -1,4 +1,16 @@
-import type { ObjectStore } from "../storage/store.ts";
+import type { ObjectStore, PutOutcome } from "../storage/store.ts";
+
+/**
+ * The only seam through which versions come to be. A catalog, or a coordinator of commits to several
+ * tables, takes the place of the store here: it may hold a commit back until others are there too.
+ */
+export interface Committer {
+	/**
+	 * Makes `body` the commit at `path` if there is none yet; `unknown` when that can't be told, upon
+	 * which the commit is read back from the store.
+	 */
+	publish(path: string, body: Uint8Array): Promise<PutOutcome>;
+}
 
 /**
  * What the protocol code needs of the world. Every effect goes through here, so that whole tables,
@@ -14,6 +26,8 @@ export interface Engine {
 	readonly sleep: (ms: number) => Promise<void>;
 	/** Uniform in [0, 1): jitter. */
 	readonly random: () => number;
+	/** Who publishes commits, in place of a conditional PUT to the store. */
+	readonly committer?: Committer;
 	/** Told of a checkpoint that could not be written; the commit stands. */
 	readonly onCheckpointFailure?: (error: unknown) => void;
 	/**

@@ -76,23 +76,10 @@ export async function transact(
 	);
 }
 
-/** Transactions over several tables are for a layer above: each table commits by itself, in this order. */
-export interface TableCommit {
-	readonly engine: Engine;
-	readonly transaction: Transaction;
-}
-
-/** @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for a level of no known name */
+/** The table's `delta.isolationLevel`; `Serializable` unless it says otherwise. */
 export function isolationOf(snapshot: Snapshot | undefined): Isolation {
-	const level = snapshot?.metadata.configuration["delta.isolationLevel"];
-	switch (level) {
-		case undefined:
-		case "Serializable":
-			return "Serializable";
-		case "WriteSerializable":
-			return "WriteSerializable";
-		// As strict as can be: what it asks for is fulfilled.
-		default:
-			return "Serializable";
-	}
+	return snapshot?.metadata.configuration["delta.isolationLevel"] ===
+		"WriteSerializable"
+		? "WriteSerializable"
+		: "Serializable";
 }
