@@ -1,4 +1,5 @@
 import { type DataType, field, type StructType } from "../columnar/types.ts";
+import { JsonSyntaxError } from "./json.ts";
 
 /** The part of a Connect schema, as JsonConverter writes it, that decides a column. */
 export interface ConnectSchema {
@@ -9,6 +10,35 @@ export interface ConnectSchema {
 	readonly parameters?: Readonly<Record<string, string>>;
 	readonly fields?: readonly ConnectSchema[];
 	readonly items?: ConnectSchema;
+}
+
+/** @throws JsonSyntaxError for JSON that is no Connect schema */
+export function parseSchema(text: string): ConnectSchema {
+	const schema: unknown = JSON.parse(text);
+	if (!isSchema(schema))
+		throw new JsonSyntaxError(
+			`the schema ${text.slice(0, 100)} is none of Kafka Connect`,
+		);
+	return schema;
+}
+
+function isSchema(value: unknown): value is ConnectSchema {
+	if (typeof value !== "object" || value === null) return false;
+	const { type, name, field, parameters, fields, items } = value as Readonly<
+		Record<string, unknown>
+	>;
+	return (
+		typeof type === "string" &&
+		(name === undefined || typeof name === "string") &&
+		(field === undefined || typeof field === "string") &&
+		(parameters === undefined ||
+			(typeof parameters === "object" &&
+				parameters !== null &&
+				Object.values(parameters).every((one) => typeof one === "string"))) &&
+		(fields === undefined ||
+			(Array.isArray(fields) && fields.every(isSchema))) &&
+		(items === undefined || isSchema(items))
+	);
 }
 
 /** How a JSON value becomes the column's value. */
@@ -72,7 +102,11 @@ function typedField(schema: ConnectSchema, name: string): TypedField {
 			const precision = Number(
 				schema.parameters?.["connect.decimal.precision"] ?? 38,
 			);
-			return precision <= 38 && scale >= 0 && scale <= precision
+			return Number.isInteger(precision) &&
+				Number.isInteger(scale) &&
+				precision <= 38 &&
+				scale >= 0 &&
+				scale <= precision
 				? make(`decimal(${precision},${scale})`, "decimal", { scale })
 				: make("string", "decimal", { scale });
 		}

@@ -1,23 +1,7 @@
-import {
-	type ConnectSchema,
-	type TypedField,
-	typedFields,
-} from "./connect-schema.ts";
-import { type JsonCursor, JsonSyntaxError } from "./json.ts";
-
-const bytes = (text: string): Uint8Array => Buffer.from(text);
-const SCHEMA = bytes("schema");
-const PAYLOAD = bytes("payload");
-const BEFORE = bytes("before");
-const AFTER = bytes("after");
-const SOURCE = bytes("source");
-const OP = bytes("op");
-const TS_MS = bytes("ts_ms");
-const TS_US = bytes("ts_us");
-const STATUS = bytes("status");
-const DDL = bytes("ddl");
-const OBJECT = 0x7b;
-const STRING = 0x22;
+import { parseSchema, type TypedField, typedFields } from "./connect-schema.ts";
+import { Field, FieldIndex } from "./field.ts";
+import { type JsonReader, JsonSyntaxError } from "./json.ts";
+import { NumberReader, SMALL, WIDE } from "./number.ts";
 
 /** Where the parts of a Debezium envelope are in the message; -1 for what is absent or null. */
 export interface Envelope {
@@ -25,8 +9,6 @@ export interface Envelope {
 	op: string;
 	beforeAt: number;
 	afterAt: number;
-	/** Length of the document in `EnvelopeReader.document`, when "after" is a string; or -1. */
-	documentLength: number;
 	/** When the source made the change: microseconds since the epoch, or -1. */
 	sourceMicros: number;
 	/** When Debezium handled it: milliseconds since the epoch, or -1. */
@@ -38,22 +20,96 @@ export interface Envelope {
 	fields: readonly TypedField[] | undefined;
 }
 
+type Part =
+	| "payload"
+	| "schema"
+	| "before"
+	| "after"
+	| "source"
+	| "op"
+	| "ts_ms"
+	| "ts_us"
+	| "status"
+	| "ddl"
+	| undefined;
+
+class EnvelopeField extends Field {
+	readonly part: Part;
+	next: EnvelopeField | undefined;
+
+	constructor(name: string, parts: readonly Part[]) {
+		super(name);
+		this.part = parts.find((part) => part === name);
+	}
+}
+
+/** The names of one object of the envelope, in the order of the last message. */
+class Level {
+	readonly #index = new FieldIndex<EnvelopeField>();
+	readonly #parts: readonly Part[];
+	#first: EnvelopeField | undefined;
+
+	constructor(parts: readonly Part[]) {
+		this.#parts = parts;
+	}
+
+	/** Reads a key and its colon; `previous` is the key before it in the object. */
+	key(
+		json: JsonReader,
+		previous: EnvelopeField | undefined,
+	): EnvelopeField | undefined {
+		const expected = previous === undefined ? this.#first : previous.next;
+		if ((json.bytes[json.pos] as number) <= 0x20) json.peek();
+		if (
+			expected !== undefined &&
+			json.acceptWords(expected.plainKey, expected.plainLength)
+		)
+			return expected;
+		json.key();
+		let field = json.escaped
+			? this.#index.named(json.text())
+			: this.#index.find(json.bytes, json.start, json.stop, json.hash);
+		if (field === undefined) {
+			field = new EnvelopeField(json.text(), this.#parts);
+			// What is no envelope may have any number of names.
+			if (this.#index.fields.length < 256) this.#index.add(field);
+		}
+		if (previous === undefined) this.#first = field;
+		else previous.next = field;
+		return field;
+	}
+}
+
 interface KnownSchema {
 	readonly text: Uint8Array;
 	readonly fields: readonly TypedField[] | undefined;
 }
 
+const OBJECT = 0x7b;
+const NULL = 0x6e;
+
 /** Finds the parts of envelopes. Schemas repeat in every message: each is parsed once, then compared. */
 export class EnvelopeReader {
-	readonly #cursor: JsonCursor;
+	readonly #json: JsonReader;
+	readonly #readAfter: (fields: readonly TypedField[] | undefined) => void;
+	readonly #numbers = new NumberReader();
+	readonly #top = new Level([
+		"payload",
+		"schema",
+		"before",
+		"after",
+		"source",
+		"op",
+		"ts_ms",
+		"status",
+		"ddl",
+	]);
+	readonly #source = new Level(["ts_ms", "ts_us"]);
 	#known: KnownSchema[] = [];
-	/** MongoDB's document after the change: the content of the string "after". */
-	document = new Uint8Array(16 * 1024);
 	readonly envelope: Envelope = {
 		op: "",
 		beforeAt: -1,
 		afterAt: -1,
-		documentLength: -1,
 		sourceMicros: -1,
 		handledMs: -1,
 		status: false,
@@ -61,165 +117,172 @@ export class EnvelopeReader {
 		fields: undefined,
 	};
 
-	constructor(cursor: JsonCursor) {
-		this.#cursor = cursor;
+	/**
+	 * `readAfter` is called where "after" has an object or a string, with the schema so far, and reads
+	 * that value: nearly always it is the row, and one pass over it is enough.
+	 */
+	constructor(
+		json: JsonReader,
+		readAfter: (fields: readonly TypedField[] | undefined) => void,
+	) {
+		this.#json = json;
+		this.#readAfter = readAfter;
 	}
 
 	/** @throws JsonSyntaxError */
 	read(): Envelope {
 		const found = this.envelope;
+		const json = this.#json;
 		found.op = "";
-		found.beforeAt = found.afterAt = found.documentLength = -1;
+		found.beforeAt = found.afterAt = -1;
 		found.sourceMicros = found.handledMs = -1;
 		found.status = found.ddl = false;
 		found.fields = undefined;
-		this.#object();
-		if (this.#cursor.peek() !== -1)
-			throw new JsonSyntaxError(
-				`more than one value, from byte ${this.#cursor.pos}`,
-			);
+		this.#object(true);
+		if (json.peek() !== 0 || json.pos !== json.end)
+			throw new JsonSyntaxError(`more than one value, from byte ${json.pos}`);
 		return found;
 	}
 
-	#object(): void {
-		const cursor = this.#cursor;
+	#object(outermost: boolean): void {
+		const json = this.#json;
 		const found = this.envelope;
-		cursor.expect(OBJECT);
-		if (cursor.accept(0x7d)) return;
+		json.expect(OBJECT);
+		if (json.accept(0x7d)) return;
+		let field: EnvelopeField | undefined;
 		do {
-			cursor.string();
-			const { start } = cursor;
-			const first = cursor.buffer[start];
-			let handled = false;
-			// The first letter decides which names are worth comparing.
-			if (first === 0x61 && cursor.isString(AFTER)) {
-				cursor.expect(0x3a);
-				if (cursor.peek() === STRING) {
-					found.afterAt = cursor.pos;
-					const room = cursor.end - cursor.pos;
-					if (this.document.length < room)
-						this.document = new Uint8Array(room * 2);
-					found.documentLength = cursor.unescapedString(this.document);
-				} else found.afterAt = this.#place();
-				handled = true;
-			} else if (first === 0x62 && cursor.isString(BEFORE)) {
-				cursor.expect(0x3a);
-				found.beforeAt = this.#place();
-				handled = true;
-			} else if (first === 0x6f && cursor.isString(OP)) {
-				cursor.expect(0x3a);
-				if (cursor.peek() === STRING) {
-					cursor.string();
-					found.op = cursor.text();
-					handled = true;
-				} else cursor.skip();
-				handled = true;
-			} else if (first === 0x73) {
-				if (cursor.isString(SOURCE)) {
-					cursor.expect(0x3a);
-					if (cursor.peek() === OBJECT) this.#source();
-					else cursor.skip();
-					handled = true;
-				} else if (cursor.isString(SCHEMA)) {
-					cursor.expect(0x3a);
-					this.#schema();
-					handled = true;
-				} else if (cursor.isString(STATUS)) found.status = true;
-			} else if (first === 0x70 && cursor.isString(PAYLOAD)) {
-				cursor.expect(0x3a);
-				if (cursor.peek() === OBJECT) this.#object();
-				else cursor.skip();
-				handled = true;
-			} else if (first === 0x74 && cursor.isString(TS_MS)) {
-				cursor.expect(0x3a);
-				found.handledMs = this.#integer();
-				handled = true;
-			} else if (first === 0x64 && cursor.isString(DDL)) found.ddl = true;
-			if (!handled) {
-				cursor.expect(0x3a);
-				cursor.skip();
+			field = this.#top.key(json, field);
+			const first = json.peek();
+			switch (field?.part) {
+				case "after":
+					found.afterAt = first === NULL ? -1 : json.pos;
+					if (first === OBJECT || first === 0x22) this.#readAfter(found.fields);
+					else json.skip();
+					break;
+				case "before":
+					found.beforeAt = first === NULL ? -1 : json.pos;
+					json.skip();
+					break;
+				case "op":
+					this.#op(first);
+					break;
+				case "source":
+					if (first === OBJECT) this.#sourceBlock();
+					else json.skip();
+					break;
+				case "ts_ms":
+					found.handledMs = this.#integer(first);
+					break;
+				case "schema":
+					this.#schema(first);
+					break;
+				case "payload":
+					if (first === OBJECT && outermost) this.#object(false);
+					else json.skip();
+					break;
+				case "status":
+					found.status = true;
+					json.skip();
+					break;
+				case "ddl":
+					found.ddl = true;
+					json.skip();
+					break;
+				default:
+					json.skip();
 			}
-		} while (cursor.accept(0x2c));
-		cursor.expect(0x7d);
+		} while (json.accept(0x2c));
+		json.expect(0x7d);
 	}
 
-	/** The position of a value that isn't null, which is passed over. */
-	#place(): number {
-		const cursor = this.#cursor;
-		const kind = cursor.peek();
-		const at = cursor.pos;
-		cursor.skip();
-		return kind === 0x6e ? -1 : at;
-	}
-
-	#source(): void {
-		const cursor = this.#cursor;
-		cursor.expect(OBJECT);
-		if (cursor.accept(0x7d)) return;
-		do {
-			cursor.string();
-			const isMs = cursor.isString(TS_MS);
-			const isUs = !isMs && cursor.isString(TS_US);
-			cursor.expect(0x3a);
-			if (isMs || isUs) {
-				const value = this.#integer();
-				// A snapshot has 0 where the source has no time for it.
-				if (isUs && value > 0) this.envelope.sourceMicros = value;
-				else if (value > 0 && this.envelope.sourceMicros < 0)
-					this.envelope.sourceMicros = value * 1000;
-			} else cursor.skip();
-		} while (cursor.accept(0x2c));
-		cursor.expect(0x7d);
-	}
-
-	/** An integer below 2^53, or -1. */
-	#integer(): number {
-		const cursor = this.#cursor;
-		cursor.peek();
-		const { buffer, pos: from } = cursor;
-		cursor.skip();
-		let value = 0;
-		for (let i = from; i < cursor.pos; i++) {
-			const digit = (buffer[i] as number) - 0x30;
-			if (digit < 0 || digit > 9) return -1;
-			value = value * 10 + digit;
+	#op(first: number): void {
+		const json = this.#json;
+		const { bytes, pos } = json;
+		if (first !== 0x22) {
+			json.skip();
+			return;
 		}
-		return Number.isSafeInteger(value) ? value : -1;
+		const known = OPERATIONS[bytes[pos + 1] as number];
+		if (known !== undefined && bytes[pos + 2] === 0x22) {
+			this.envelope.op = known;
+			json.pos = pos + 3;
+			return;
+		}
+		json.string();
+		this.envelope.op = json.text();
 	}
 
-	#schema(): void {
-		const cursor = this.#cursor;
-		cursor.peek();
-		const { buffer, pos: from } = cursor;
+	#sourceBlock(): void {
+		const json = this.#json;
+		const found = this.envelope;
+		json.expect(OBJECT);
+		if (json.accept(0x7d)) return;
+		let field: EnvelopeField | undefined;
+		do {
+			field = this.#source.key(json, field);
+			const part = field?.part;
+			if (part === undefined) json.skip();
+			else {
+				const value = this.#integer(json.peek());
+				// A snapshot has 0 where the source has no time for it.
+				if (part === "ts_us" && value > 0) found.sourceMicros = value;
+				else if (value > 0 && found.sourceMicros < 0)
+					found.sourceMicros = value * 1000;
+			}
+		} while (json.accept(0x2c));
+		json.expect(0x7d);
+	}
+
+	/** A positive integer below 2^53, or -1. */
+	#integer(first: number): number {
+		const json = this.#json;
+		if (first < 0x30 || first > 0x39) {
+			json.skip();
+			return -1;
+		}
+		const kind = this.#numbers.read(json);
+		const { value } = this.#numbers;
+		return (kind === SMALL || kind === WIDE) && Number.isSafeInteger(value)
+			? value
+			: -1;
+	}
+
+	#schema(first: number): void {
+		const json = this.#json;
+		if (first !== OBJECT) {
+			json.skip();
+			this.envelope.fields = undefined;
+			return;
+		}
+		const from = json.pos;
 		for (const known of this.#known) {
 			const end = from + known.text.length;
-			if (
-				end <= cursor.end &&
-				Buffer.compare(known.text, buffer.subarray(from, end)) === 0
-			) {
-				cursor.pos = end;
+			if (end <= json.end && json.isText(known.text, from)) {
+				json.pos = end;
 				this.envelope.fields = known.fields;
 				return;
 			}
 		}
-		cursor.skip();
-		const text = buffer.slice(from, cursor.pos);
-		const fields = rowFields(cursor.slice(from, cursor.pos));
+		json.skip();
+		const text = json.bytes.slice(from, json.pos);
+		const fields = rowFields(json.slice(from, json.pos));
 		// Schemas change seldom; a few stay, so that two in turn are not parsed over and over.
 		this.#known = [{ text, fields }, ...this.#known].slice(0, 8);
 		this.envelope.fields = fields;
 	}
 }
 
+const OPERATIONS: readonly (string | undefined)[] = Array.from(
+	{ length: 256 },
+	(_, code) =>
+		"cudrtm".includes(String.fromCharCode(code))
+			? String.fromCharCode(code)
+			: undefined,
+);
+
 /** The fields of a row image; MongoDB's rows are strings, which have none. */
 function rowFields(text: string): readonly TypedField[] | undefined {
-	let schema: ConnectSchema | null;
-	try {
-		schema = JSON.parse(text) as ConnectSchema | null;
-	} catch {
-		throw new JsonSyntaxError("the schema is no JSON");
-	}
-	const row = schema?.fields?.find(
+	const row = parseSchema(text).fields?.find(
 		(inner) => inner.field === "after" || inner.field === "before",
 	);
 	return row?.type === "struct" ? typedFields(row) : undefined;

@@ -1,36 +1,177 @@
-import { type JsonCursor, JsonSyntaxError } from "./json.ts";
+import {
+	BytesBuilder,
+	F64Builder,
+	I64Builder,
+	type LeafBuilder,
+} from "../columnar/builder.ts";
+import { bytesOf } from "./base64.ts";
+import { type Reading, setBigInteger, setInteger } from "./document.ts";
+import { BACKSLASH } from "./escape.ts";
+import { wordsOf } from "./field.ts";
+import type { JsonReader } from "./json.ts";
+import { isJsonNumber, SMALL, WIDE } from "./number.ts";
+import { LONG, type Slot, STRING, TIMESTAMP, UNTYPED } from "./slot.ts";
 
-/** A value that its Extended JSON form gives a type. */
-export type TypedValue =
+/** Whether the object at the reader's position has a first name that starts with `$`. */
+export function opensExtended(json: JsonReader): boolean {
+	const { bytes, pos, nested } = json;
+	let name = nested ? pos + 3 : pos + 2;
+	if (bytes[name - 1] !== 0x22) {
+		json.pos++;
+		if (!json.atString()) {
+			json.pos = pos;
+			return false;
+		}
+		name = json.pos + (nested ? 2 : 1);
+	}
+	let opens = bytes[name] === 0x24;
+	if (bytes[name] === BACKSLASH) {
+		// The `$` may be written as an escape.
+		json.pos = pos + 1;
+		json.key();
+		opens = json.text().startsWith("$");
+	}
+	json.pos = pos;
+	return opens;
+}
+
+/**
+ * Reads a BSON value in the Extended JSON that Debezium's MongoDB connector writes, such as
+ * `{"$oid": "…"}` or `{"$date": 1767323045678}`. False when the object is a document after all, a
+ * value that no type holds exactly, or none that the column takes.
+ */
+export function readExtended(
+	reading: Reading,
+	slot: Slot,
+	row: number,
+): boolean {
+	const { json } = reading;
+	const from = json.pos;
+	if (readCommon(reading, slot, row)) return true;
+	json.pos = from;
+	json.skip();
+	const value = bsonValue(json.slice(from, json.pos));
+	return value !== undefined && setValue(reading, slot, row, value);
+}
+
+interface Opening {
+	readonly plain: Int32Array;
+	readonly nested: Int32Array;
+	readonly length: number;
+}
+
+function opening(name: string): Opening {
+	return {
+		plain: wordsOf(`{"${name}":`),
+		nested: wordsOf(`{\\"${name}\\":`),
+		length: name.length + 4,
+	};
+}
+
+const OID = opening("$oid");
+const DATE = opening("$date");
+const NUMBER_LONG = opening("$numberLong");
+const NUMBER_DECIMAL = opening("$numberDecimal");
+
+function opens(json: JsonReader, { plain, nested, length }: Opening): boolean {
+	return json.nested
+		? json.acceptWords(nested, length + 2)
+		: json.acceptWords(plain, length);
+}
+
+/** The values that nearly every document has, read without a text of their own. */
+function readCommon(reading: Reading, slot: Slot, row: number): boolean {
+	const { json } = reading;
+	switch (slot.code) {
+		case STRING:
+			if (opens(json, OID)) return readOid(reading, slot, row);
+			return opens(json, NUMBER_DECIMAL) && readDecimal(reading, slot, row);
+		case LONG:
+			return opens(json, NUMBER_LONG) && readLong(reading, slot, row);
+		case TIMESTAMP:
+			return opens(json, DATE) && readDate(reading, slot, row);
+		default:
+			// A column's first value, or one that needs care.
+			return false;
+	}
+}
+
+function readOid({ json }: Reading, slot: Slot, row: number): boolean {
+	if (!json.atString()) return false;
+	json.openString();
+	const from = json.pos;
+	const { bytes } = json;
+	for (let i = 0; i < 24; i++)
+		if (LOWER_HEX[bytes[from + i] as number] === 0) return false;
+	json.pos = from + 24;
+	if (!json.closesString() || !json.accept(0x7d)) return false;
+	(slot.builder as BytesBuilder).setRange(row, bytes, from, from + 24);
+	return true;
+}
+
+const LOWER_HEX = new Uint8Array(256);
+for (const digit of "0123456789abcdef") LOWER_HEX[digit.charCodeAt(0)] = 1;
+
+function readDecimal({ json }: Reading, slot: Slot, row: number): boolean {
+	if (!json.atString()) return false;
+	json.string();
+	const { start, stop, escaped } = json;
+	if (escaped || !json.accept(0x7d)) return false;
+	(slot.builder as BytesBuilder).setRange(row, json.bytes, start, stop);
+	return true;
+}
+
+function readLong(reading: Reading, slot: Slot, row: number): boolean {
+	const { json, numbers } = reading;
+	if (!json.atString()) return false;
+	json.openString();
+	const { bytes, pos } = json;
+	let end = bytes[pos] === 0x2d ? pos + 1 : pos;
+	for (const from = end; isDigit(bytes[end]); end++)
+		if (end - from === 19) return false;
+	if (!isDigit(bytes[end - 1])) return false;
+	if (bytes[end] !== 0x22 && bytes[end] !== BACKSLASH) return false;
+	const kind = numbers.read(json);
+	if (kind !== SMALL && kind !== WIDE) return false;
+	if (!json.closesString() || !json.accept(0x7d)) return false;
+	return setInteger(reading, slot, row, kind);
+}
+
+function readDate(
+	{ json, numbers }: Reading,
+	slot: Slot,
+	row: number,
+): boolean {
+	const first = json.peek();
+	if (first !== 0x2d && !isDigit(first)) return false;
+	if (numbers.read(json) !== SMALL) return false;
+	const micros = numbers.value * 1000;
+	if (!Number.isSafeInteger(micros) || !json.accept(0x7d)) return false;
+	(slot.builder as I64Builder).set(row, micros);
+	return true;
+}
+
+function isDigit(byte: number | undefined): boolean {
+	return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+/** Doubles that JSON has no numbers for. */
+export const SPECIAL_DOUBLES: ReadonlyMap<string, number> = new Map([
+	["NaN", Number.NaN],
+	["Infinity", Number.POSITIVE_INFINITY],
+	["-Infinity", Number.NEGATIVE_INFINITY],
+]);
+
+type ExtendedValue =
 	| { readonly type: "string"; readonly value: string }
-	/** Bytes of the cursor's buffer, as they are. */
-	| { readonly type: "string"; readonly start: number; readonly stop: number }
-	/** In units of `scale` microseconds; an integer of at most 15 digits. */
-	| { readonly type: "timestamp"; readonly value: number; readonly scale: 1000 }
-	| { readonly type: "long"; readonly value: number }
 	| { readonly type: "binary"; readonly value: Uint8Array }
 	| { readonly type: "timestamp"; readonly value: bigint }
 	| { readonly type: "long"; readonly value: bigint }
 	| { readonly type: "double"; readonly value: number };
 
-/**
- * A BSON value in the Extended JSON that Debezium's MongoDB connector writes, such as
- * `{"$oid": "…"}` or `{"$date": 1767323045678}`; `undefined` when the object is a document after all,
- * or a value that no type holds exactly, such as NaN.
- */
-export function extendedValue(cursor: JsonCursor): TypedValue | undefined {
-	const from = cursor.pos;
-	const common = commonValue(cursor);
-	if (common !== undefined) return common;
-	cursor.pos = from;
-	cursor.skip();
-	const text = cursor.slice(from, cursor.pos);
-	let object: Record<string, unknown>;
-	try {
-		object = JSON.parse(text) as Record<string, unknown>;
-	} catch {
-		throw new JsonSyntaxError(`a bad value at byte ${from}`);
-	}
+/** `text` is the JSON of an object whose first name starts with `$`. */
+function bsonValue(text: string): ExtendedValue | undefined {
+	const object = JSON.parse(text) as Record<string, unknown>;
 	const names = Object.keys(object);
 	const [first = ""] = names;
 	const value = object[first];
@@ -47,14 +188,9 @@ export function extendedValue(cursor: JsonCursor): TypedValue | undefined {
 				: undefined;
 		case "$numberDouble": {
 			if (!only || typeof value !== "string") return undefined;
-			const special: Readonly<Record<string, number>> = {
-				NaN: Number.NaN,
-				Infinity: Number.POSITIVE_INFINITY,
-				"-Infinity": Number.NEGATIVE_INFINITY,
-			};
-			const double =
-				special[value] ?? (value.trim() === "" ? Number.NaN : Number(value));
-			if (Number.isNaN(double) && value !== "NaN") return undefined;
+			const special = SPECIAL_DOUBLES.get(value);
+			const double = special ?? Number(isJsonNumber(value) ? value : "?");
+			if (special === undefined && !Number.isFinite(double)) return undefined;
 			return { type: "double", value: double };
 		}
 		case "$numberDecimal":
@@ -64,7 +200,7 @@ export function extendedValue(cursor: JsonCursor): TypedValue | undefined {
 		case "$date": {
 			if (!only) return undefined;
 			const ms = dateMs(value);
-			return ms === undefined
+			return ms === undefined || BigInt.asIntN(64, ms * 1000n) !== ms * 1000n
 				? undefined
 				: { type: "timestamp", value: ms * 1000n };
 		}
@@ -90,52 +226,43 @@ export function extendedValue(cursor: JsonCursor): TypedValue | undefined {
 	}
 }
 
-const OID = Buffer.from("$oid");
-const DATE = Buffer.from("$date");
-const NUMBER_LONG = Buffer.from("$numberLong");
-const NUMBER_DECIMAL = Buffer.from("$numberDecimal");
-
-/** The values that nearly every document has, read without a parse of their own. */
-function commonValue(cursor: JsonCursor): TypedValue | undefined {
-	cursor.expect(0x7b);
-	cursor.string();
-	const oid = cursor.isString(OID);
-	const long = !oid && cursor.isString(NUMBER_LONG);
-	const decimal = !oid && !long && cursor.isString(NUMBER_DECIMAL);
-	const date = !oid && !long && !decimal && cursor.isString(DATE);
-	if (!oid && !long && !decimal && !date) return undefined;
-	cursor.expect(0x3a);
-	if (date) {
-		const ms = cursor.smallInteger();
-		if (ms === undefined || !cursor.accept(0x7d)) return undefined;
-		return { type: "timestamp", value: ms, scale: 1000 };
+function setValue(
+	reading: Reading,
+	slot: Slot,
+	row: number,
+	{ type, value }: ExtendedValue,
+): boolean {
+	if (slot.code === UNTYPED) reading.journal.assign(slot, newColumn(type));
+	const { builder } = slot;
+	switch (type) {
+		case "long":
+			return setBigInteger(slot, row, value);
+		case "double":
+			if (builder?.kind !== "f64" || builder.type !== "double") return false;
+			builder.set(row, value);
+			return true;
+		case "timestamp":
+			if (builder?.kind !== "i64" || builder.type !== "timestamp") return false;
+			builder.setBigInt(row, value);
+			return true;
+		default:
+			if (builder?.kind !== "bytes" || builder.type !== type) return false;
+			if (typeof value === "string" && !value.isWellFormed()) return false;
+			builder.set(row, typeof value === "string" ? Buffer.from(value) : value);
+			return true;
 	}
-	if (cursor.peek() !== 0x22) return undefined;
-	cursor.string();
-	if (cursor.escaped) return undefined;
-	const { start, stop } = cursor;
-	if (!cursor.accept(0x7d)) return undefined;
-	if (oid) {
-		if (stop - start !== 24 || !isLowerHex(cursor.buffer, start, stop))
-			return undefined;
-		return { type: "string", start, stop };
-	}
-	if (decimal) return { type: "string", start, stop };
-	const at = cursor.pos;
-	cursor.pos = start;
-	const value = cursor.smallInteger();
-	const whole = cursor.pos === stop;
-	cursor.pos = at;
-	return value === undefined || !whole ? undefined : { type: "long", value };
 }
 
-function isLowerHex(buffer: Uint8Array, from: number, to: number): boolean {
-	for (let i = from; i < to; i++) {
-		const byte = buffer[i] as number;
-		if (!((byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66)))
-			return false;
+function newColumn(type: ExtendedValue["type"]): LeafBuilder {
+	switch (type) {
+		case "long":
+		case "timestamp":
+			return new I64Builder(type);
+		case "double":
+			return new F64Builder(type);
+		default:
+			return new BytesBuilder(type);
 	}
-	return true;
 }
 
 function dateMs(value: unknown): bigint | undefined {
@@ -155,7 +282,7 @@ function dateMs(value: unknown): bigint | undefined {
 }
 
 /** Both forms: `{"$binary": "…", "$type": "00"}` and `{"$binary": {"base64": …, "subType": …}}`. */
-function binary(object: Record<string, unknown>): TypedValue | undefined {
+function binary(object: Record<string, unknown>): ExtendedValue | undefined {
 	let base64 = object.$binary;
 	let subType = object.$type;
 	if (typeof base64 === "object" && base64 !== null && "base64" in base64) {
@@ -164,11 +291,12 @@ function binary(object: Record<string, unknown>): TypedValue | undefined {
 	}
 	if (typeof base64 !== "string" || typeof subType !== "string")
 		return undefined;
-	const bytes = Buffer.from(base64, "base64");
+	const bytes = bytesOf(base64);
+	if (bytes === undefined) return undefined;
 	if (/^0?4$/.test(subType) && bytes.length === 16)
 		return {
 			type: "string",
-			value: bytes
+			value: Buffer.from(bytes)
 				.toString("hex")
 				.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5"),
 		};

@@ -1,54 +1,91 @@
+import type { BytesBuilder } from "../columnar/builder.ts";
+import {
+	BACKSLASH,
+	hex4,
+	SIMPLE_ESCAPES,
+	unescapeJson,
+	writeUtf8,
+} from "./escape.ts";
+import { mix } from "./field.ts";
+
 /** Raised inside the decoder for input that is no JSON; becomes a dead letter. */
 export class JsonSyntaxError extends Error {}
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
+/** Raised where a document inside a string has to be unescaped before it can be read. */
+export const UNESCAPE_FIRST = new Error("unescape first");
 
-/** A reader of JSON bytes that makes no objects: positions and numbers only. */
-export class JsonCursor {
-	buffer: Uint8Array;
+const QUOTE = 0x22;
+const INITIAL = 8 * 1024;
+/** A larger input's room is given back after it. */
+const KEPT = 1024 * 1024;
+/** Zeros after the input: no value goes on past one, and words can be read up to the end. */
+const SLACK = 16;
+
+/**
+ * Reads JSON bytes without an object per value. The input is copied, so that it ends with zeros: a
+ * zero is part of no JSON text, which spares a check of the end with every byte.
+ *
+ * With `nested` the JSON read is the content of a string, still escaped: its quotes are `\"` and its
+ * escapes begin with `\\`. What needs more than that raises UNESCAPE_FIRST.
+ */
+export class JsonReader {
+	bytes = new Uint8Array(INITIAL);
+	view = new DataView(this.bytes.buffer);
+	#buffer = Buffer.from(this.bytes.buffer);
 	pos = 0;
 	end = 0;
-	/** The content of the string that was read last is `buffer[start, stop)`, still escaped. */
+	nested = false;
+	/** The content of the string or key that was read last is `bytes[start, stop)`, still escaped. */
 	start = 0;
 	stop = 0;
 	escaped = false;
+	/** Of the key that was read last; only when it has no escapes. */
+	hash = 0;
+	#code = 0;
+	#stack = new Uint8Array(64);
 
-	constructor(buffer: Uint8Array) {
-		this.buffer = buffer;
-		this.end = buffer.length;
+	load(source: Uint8Array): void {
+		this.#room(source.length);
+		this.bytes.set(source);
+		this.#ends(source.length);
 	}
 
-	reset(buffer: Uint8Array, pos: number, end: number): void {
-		this.buffer = buffer;
-		this.pos = pos;
-		this.end = end;
+	/**
+	 * Takes the unescaped content of a string of `source`.
+	 * @throws JsonSyntaxError
+	 */
+	loadString(source: Uint8Array, from: number, to: number): void {
+		this.#room(to - from);
+		const end = unescapeJson(source, from, to, this.bytes, 0);
+		if (end < 0) throw new JsonSyntaxError("a bad escape in a document");
+		this.#ends(end);
 	}
 
-	/** Passes over white space; the next byte, or -1 at the end. */
+	/** Gives back the room that an unusually large input took. */
+	release(): void {
+		if (this.bytes.length <= KEPT) return;
+		this.#allocate(INITIAL);
+		this.#ends(0);
+	}
+
+	fail(message: string): never {
+		throw this.nested ? UNESCAPE_FIRST : new JsonSyntaxError(message);
+	}
+
+	/** Passes over white space; the next byte, or 0 at the end. */
 	peek(): number {
-		const { buffer, end } = this;
-		let pos = this.pos;
-		while (pos < end) {
-			const byte = buffer[pos] as number;
-			if (
-				byte > 0x20 ||
-				(byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)
-			) {
-				this.pos = pos;
-				return byte;
-			}
-			pos++;
-		}
-		this.pos = pos;
-		return -1;
+		let byte = this.bytes[this.pos] as number;
+		while (
+			byte <= 0x20 &&
+			(byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09)
+		)
+			byte = this.bytes[++this.pos] as number;
+		return byte;
 	}
 
 	expect(byte: number): void {
 		if (this.peek() !== byte)
-			throw new JsonSyntaxError(
-				`expected ${String.fromCharCode(byte)} at byte ${this.pos}`,
-			);
+			this.fail(`expected ${String.fromCharCode(byte)} at byte ${this.pos}`);
 		this.pos++;
 	}
 
@@ -59,167 +96,242 @@ export class JsonCursor {
 		return true;
 	}
 
-	/** Reads a string's extent. */
-	string(): void {
-		this.expect(QUOTE);
-		const { buffer, end } = this;
-		let pos = this.pos;
-		this.start = pos;
-		this.escaped = false;
-		while (pos < end) {
-			const byte = buffer[pos] as number;
-			if (byte === QUOTE) {
-				this.stop = pos;
-				this.pos = pos + 1;
-				return;
-			}
-			if (byte === BACKSLASH) {
-				this.escaped = true;
-				pos += 2;
-			} else if (byte < 0x20)
-				throw new JsonSyntaxError(`a control character at byte ${pos}`);
-			else pos++;
-		}
-		throw new JsonSyntaxError("a string that does not end");
-	}
-
-	/** Whether the string that was read last is these bytes, unescaped. */
-	isString(bytes: Uint8Array): boolean {
-		const length = this.stop - this.start;
-		if (this.escaped || length !== bytes.length) return false;
-		const { buffer, start } = this;
-		for (let i = 0; i < length; i++)
-			if (buffer[start + i] !== bytes[i]) return false;
+	/** Whether these `length` bytes come next, in words as `wordsOf` makes them; passes over them. */
+	acceptWords(words: Int32Array, length: number): boolean {
+		const { view, pos } = this;
+		const last = words.length - 1;
+		if (last < 0) return false;
+		for (let i = 0; i < last; i++)
+			if (view.getInt32(pos + 4 * i, true) !== words[i]) return false;
+		if (view.getInt32(pos + length - 4, true) !== words[last]) return false;
+		this.pos = pos + length;
 		return true;
 	}
 
-	/** The string that was read last, as text; lone surrogates stay as they are. */
-	text(): string {
-		const { buffer, start, stop } = this;
-		const raw = latin1OrUtf8(buffer, start, stop);
-		if (!this.escaped) return raw;
-		try {
-			return JSON.parse(`"${raw}"`) as string;
-		} catch {
-			throw new JsonSyntaxError(`a bad escape in the string at byte ${start}`);
-		}
+	/** Whether this text, which may be long, stands at `at`. */
+	isText(text: Uint8Array, at: number): boolean {
+		const length = text.length;
+		return this.#buffer.compare(text, 0, length, at, at + length) === 0;
 	}
 
-	/**
-	 * Reads an integer of at most 15 digits; `undefined`, with the cursor where it was, when the next
-	 * value is anything else.
-	 */
-	smallInteger(): number | undefined {
-		this.peek();
-		const { buffer, end } = this;
-		const negative = buffer[this.pos] === 0x2d;
-		const from = negative ? this.pos + 1 : this.pos;
-		let at = from;
-		let value = 0;
-		while (at < end) {
-			const digit = (buffer[at] as number) - 0x30;
-			if (digit < 0 || digit > 9) break;
-			value = value * 10 + digit;
-			at++;
-		}
-		const digits = at - from;
-		if (digits < 1 || digits > 15) return undefined;
-		// No leading zeros, and no negative zero, which an integer can't hold.
-		if (buffer[from] === 0x30 && (digits > 1 || negative)) return undefined;
-		const next = at < end ? (buffer[at] as number) : 0;
-		// A point or an exponent makes it something else.
-		if (next === 0x2e || next === 0x65 || next === 0x45) return undefined;
-		this.pos = at;
-		return negative ? -value : value;
+	/** Whether a string begins here. */
+	atString(): boolean {
+		const byte = this.peek();
+		return this.nested
+			? byte === BACKSLASH && this.bytes[this.pos + 1] === QUOTE
+			: byte === QUOTE;
 	}
 
-	/**
-	 * Reads a string and writes its unescaped content to `target`, which has room for all that is
-	 * left; returns the content's length. One pass, for documents inside a string.
-	 */
-	unescapedString(target: Uint8Array): number {
-		this.expect(QUOTE);
-		const { buffer, end } = this;
-		let s = this.pos;
-		let t = 0;
-		while (s < end) {
-			const byte = buffer[s] as number;
-			if (byte === QUOTE) {
-				this.pos = s + 1;
-				return t;
-			}
-			if (byte === BACKSLASH) {
-				const simple = SIMPLE[buffer[s + 1] as number] as number;
-				if (simple !== 0) {
-					target[t++] = simple;
-					s += 2;
-					continue;
-				}
-				// `\uXXXX`, with its other half if it has one.
-				let stop = Math.min(end, s + 6);
-				if (buffer[stop] === BACKSLASH && buffer[stop + 1] === 0x75)
-					stop = Math.min(end, stop + 6);
-				let done = unescapeJson(buffer, s, stop, target, t);
-				if (done < 0 && stop - s > 6) {
-					stop = s + 6;
-					done = unescapeJson(buffer, s, stop, target, t);
-				}
-				if (done < 0) throw new JsonSyntaxError(`a bad escape at byte ${s}`);
-				s = stop;
-				t = done;
+	openString(): void {
+		if (!this.atString()) this.fail(`expected a string at byte ${this.pos}`);
+		this.pos += this.nested ? 2 : 1;
+	}
+
+	/** Passes over the quote that ends a string, if one comes next. */
+	closesString(): boolean {
+		const { bytes, pos, nested } = this;
+		if (nested && bytes[pos] !== BACKSLASH) return false;
+		if (bytes[nested ? pos + 1 : pos] !== QUOTE) return false;
+		this.pos = nested ? pos + 2 : pos + 1;
+		return true;
+	}
+
+	/** Reads a key and its colon; its extent is `start`, `stop`, `escaped`, and `hash`. */
+	key(): void {
+		this.openString();
+		const { bytes, view } = this;
+		let pos = this.pos;
+		this.start = pos;
+		let hash = 0;
+		for (;;) {
+			const word = view.getInt32(pos, true);
+			const stops = stopsIn(word);
+			if (stops === 0) {
+				hash = mix(hash, word);
+				pos += 4;
 				continue;
 			}
-			if (byte < 0x20)
-				throw new JsonSyntaxError(`a control character at byte ${s}`);
-			target[t++] = byte;
-			s++;
+			const whole = Math.clz32(stops & -stops) ^ 31;
+			pos += whole >> 3;
+			this.hash = mix(hash, word & ((1 << (whole & 0x18)) - 1));
+			break;
 		}
-		throw new JsonSyntaxError("a string that does not end");
-	}
-
-	/** Passes over a number's text: `buffer[from, pos)`. */
-	number(): void {
-		const { buffer, end } = this;
-		let pos = this.pos;
-		while (pos < end) {
-			const byte = buffer[pos] as number;
-			// Digits, sign, point, exponent.
-			if (
-				(byte >= 0x30 && byte <= 0x39) ||
-				byte === 0x2d ||
-				byte === 0x2b ||
-				byte === 0x2e ||
-				byte === 0x65 ||
-				byte === 0x45
-			)
-				pos++;
-			else break;
-		}
-		if (pos === this.pos)
-			throw new JsonSyntaxError(`no value at byte ${this.pos}`);
 		this.pos = pos;
+		const ends = this.nested
+			? bytes[pos] === BACKSLASH && bytes[pos + 1] === QUOTE
+			: bytes[pos] === QUOTE;
+		if (ends) {
+			this.stop = pos;
+			this.escaped = false;
+			this.pos = pos + (this.nested ? 2 : 1);
+		} else {
+			this.pos = this.start;
+			this.#restOfString();
+		}
+		if (bytes[this.pos] === 0x3a) this.pos++;
+		else this.expect(0x3a);
 	}
 
-	literal(text: string): void {
-		for (let i = 0; i < text.length; i++)
+	/** Reads a string's extent: `start`, `stop`, `escaped`. */
+	string(): void {
+		this.openString();
+		this.start = this.pos;
+		this.#restOfString();
+	}
+
+	#restOfString(): void {
+		const { view, bytes, nested } = this;
+		this.escaped = false;
+		let pos = this.pos;
+		for (;;) {
+			const stops = stopsIn(view.getInt32(pos, true));
+			if (stops === 0) {
+				pos += 4;
+				continue;
+			}
+			pos += (Math.clz32(stops & -stops) ^ 31) >> 3;
+			const byte = bytes[pos];
 			if (
-				this.buffer[this.pos + i] !== text.charCodeAt(i) ||
-				this.pos + i >= this.end
-			)
-				throw new JsonSyntaxError(`expected ${text} at byte ${this.pos}`);
+				nested ? byte === BACKSLASH && bytes[pos + 1] === QUOTE : byte === QUOTE
+			) {
+				this.stop = pos;
+				this.pos = pos + (nested ? 2 : 1);
+				return;
+			}
+			this.escaped = true;
+			pos = this.#escape(pos);
+		}
+	}
+
+	/**
+	 * Copies the rest of a string, unescaped, to the end of a column's content. Returns false where
+	 * a lone surrogate is in the way, which UTF-8 can't hold.
+	 */
+	copyString(into: BytesBuilder): boolean {
+		const { view, bytes, nested } = this;
+		let pos = this.pos;
+		let { size, view: target } = into;
+		let limit = target.byteLength - 4;
+		for (;;) {
+			if (size > limit) {
+				into.room(size + 4);
+				target = into.view;
+				limit = target.byteLength - 4;
+			}
+			const word = view.getInt32(pos, true);
+			target.setInt32(size, word, true);
+			const stops = stopsIn(word);
+			if (stops === 0) {
+				pos += 4;
+				size += 4;
+				continue;
+			}
+			const whole = (Math.clz32(stops & -stops) ^ 31) >> 3;
+			pos += whole;
+			size += whole;
+			const byte = bytes[pos];
+			if (
+				nested ? byte === BACKSLASH && bytes[pos + 1] === QUOTE : byte === QUOTE
+			) {
+				this.pos = pos + (nested ? 2 : 1);
+				into.size = size;
+				return true;
+			}
+			pos = this.#escape(pos);
+			if (this.#code < 0) return false;
+			if (size > limit) {
+				into.room(size + 4);
+				target = into.view;
+				limit = target.byteLength - 4;
+			}
+			size = writeUtf8(this.#code, into.data, size);
+		}
+	}
+
+	/** Reads the escape at `pos` into #code, -1 for a lone surrogate; returns where it ends. */
+	#escape(pos: number): number {
+		const { bytes, nested } = this;
+		if (bytes[pos] !== BACKSLASH)
+			this.fail(
+				bytes[pos] === 0 && pos >= this.end
+					? "a string that does not end"
+					: `a control character at byte ${pos}`,
+			);
+		let at = pos + 1;
+		let kind = bytes[at] as number;
+		if (nested) {
+			if (kind !== BACKSLASH) this.fail("an escape of the outer string");
+			kind = bytes[++at] as number;
+			if (kind === QUOTE) this.fail("the outer string ends");
+			if (kind === BACKSLASH) {
+				kind = bytes[++at] as number;
+				if (kind !== QUOTE && kind !== BACKSLASH)
+					this.fail("an escape of the outer string");
+			}
+		}
+		at++;
+		const simple = SIMPLE_ESCAPES[kind] as number;
+		if (simple !== 0) {
+			this.#code = simple;
+			return at;
+		}
+		const code = kind === 0x75 ? hex4(bytes, at) : -1;
+		if (code < 0) this.fail(`a bad escape at byte ${pos}`);
+		at += 4;
+		this.#code = code;
+		if (code < 0xd800 || code >= 0xe000) return at;
+		this.#code = -1;
+		if (code >= 0xdc00) return at;
+		const mark = nested ? 3 : 2;
+		for (let i = 0; i < mark - 1; i++)
+			if (bytes[at + i] !== BACKSLASH) return at;
+		if (bytes[at + mark - 1] !== 0x75) return at;
+		const low = hex4(bytes, at + mark);
+		if (low < 0xdc00 || low >= 0xe000) return at;
+		this.#code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+		return at + mark + 4;
+	}
+
+	literal(text: "true" | "false" | "null"): void {
+		for (let i = 0; i < text.length; i++)
+			if (this.bytes[this.pos + i] !== text.charCodeAt(i))
+				this.fail(`no value at byte ${this.pos}`);
 		this.pos += text.length;
 	}
 
-	/** Passes over one value of any kind. */
+	/** Passes over one value of any kind, and makes sure that it is JSON. */
 	skip(): void {
-		const first = this.peek();
+		let depth = 0;
+		for (;;) {
+			const first = this.peek();
+			if (first === 0x7b || first === 0x5b) {
+				this.pos++;
+				// The closing bracket is two after the opening one.
+				if (!this.accept(first + 2)) {
+					if (depth === this.#stack.length) this.#deepen();
+					this.#stack[depth++] = first + 2;
+					if (first === 0x7b) this.key();
+					continue;
+				}
+			} else this.#skipScalar(first);
+			for (;;) {
+				if (depth === 0) return;
+				const open = this.#stack[depth - 1] as number;
+				if (this.accept(0x2c)) {
+					if (open === 0x7d) this.key();
+					break;
+				}
+				this.expect(open);
+				depth--;
+			}
+		}
+	}
+
+	#skipScalar(first: number): void {
 		switch (first) {
 			case QUOTE:
+			case BACKSLASH:
 				this.string();
-				return;
-			case 0x7b:
-			case 0x5b:
-				this.skipNested();
 				return;
 			case 0x74:
 				this.literal("true");
@@ -231,127 +343,94 @@ export class JsonCursor {
 				this.literal("null");
 				return;
 			default:
-				this.number();
+				this.#skipNumber();
 		}
 	}
 
-	private skipNested(): void {
-		const { buffer, end } = this;
-		let depth = 0;
-		while (this.pos < end) {
-			const byte = buffer[this.pos] as number;
-			if (byte === QUOTE) {
-				this.string();
-				continue;
-			}
+	#skipNumber(): void {
+		const { bytes } = this;
+		if (bytes[this.pos] === 0x2d) this.pos++;
+		if (bytes[this.pos] === 0x30) this.pos++;
+		else this.#digits();
+		if (bytes[this.pos] === 0x2e) {
 			this.pos++;
-			if (byte === 0x7b || byte === 0x5b) depth++;
-			else if (byte === 0x7d || byte === 0x5d) {
-				depth--;
-				if (depth === 0) return;
-			}
+			this.#digits();
 		}
-		throw new JsonSyntaxError("a value that does not end");
+		const exponent = (bytes[this.pos] as number) | 0x20;
+		if (exponent === 0x65) {
+			const sign = bytes[++this.pos];
+			if (sign === 0x2b || sign === 0x2d) this.pos++;
+			this.#digits();
+		}
 	}
 
-	/** `buffer[from, to)` as text. */
+	#digits(): void {
+		const { bytes } = this;
+		const from = this.pos;
+		let pos = from;
+		for (;;) {
+			const digit = (bytes[pos] as number) - 0x30;
+			if (digit < 0 || digit > 9) break;
+			pos++;
+		}
+		if (pos === from) this.fail(`no value at byte ${from}`);
+		this.pos = pos;
+	}
+
+	/** The string or key that was read last; lone surrogates stay as they are. */
+	text(): string {
+		const raw = this.slice(this.start, this.stop);
+		return this.escaped ? (JSON.parse(`"${raw}"`) as string) : raw;
+	}
+
+	/** The JSON text of `bytes[from, to)`. */
 	slice(from: number, to: number): string {
-		return latin1OrUtf8(this.buffer, from, to);
+		if (!this.nested) return this.#buffer.toString("utf8", from, to);
+		const target = Buffer.alloc(to - from);
+		const end = unescapeJson(this.bytes, from, to, target, 0);
+		if (end < 0) this.fail("a bad escape");
+		return target.toString("utf8", 0, end);
+	}
+
+	/** ASCII text, such as a number. */
+	ascii(from: number, to: number): string {
+		return this.#buffer.toString("latin1", from, to);
+	}
+
+	#deepen(): void {
+		const deeper = new Uint8Array(this.#stack.length * 2);
+		deeper.set(this.#stack);
+		this.#stack = deeper;
+	}
+
+	#room(length: number): void {
+		if (length + SLACK > this.bytes.length)
+			this.#allocate(Math.max(length + SLACK, this.bytes.length * 2));
+	}
+
+	#allocate(capacity: number): void {
+		this.bytes = new Uint8Array(capacity);
+		this.view = new DataView(this.bytes.buffer);
+		this.#buffer = Buffer.from(this.bytes.buffer);
+	}
+
+	#ends(end: number): void {
+		this.view.setFloat64(end, 0);
+		this.view.setFloat64(end + 8, 0);
+		this.pos = 0;
+		this.end = end;
+		this.nested = false;
 	}
 }
 
-function latin1OrUtf8(buffer: Uint8Array, from: number, to: number): string {
-	return Buffer.from(
-		buffer.buffer,
-		buffer.byteOffset + from,
-		to - from,
-	).toString("utf8");
-}
-
-const HEX = new Int8Array(256).fill(-1);
-for (let i = 0; i < 16; i++) {
-	HEX["0123456789abcdef".charCodeAt(i)] = i;
-	HEX["0123456789ABCDEF".charCodeAt(i)] = i;
-}
-
-const SIMPLE = new Uint8Array(256);
-for (const [from, to] of [
-	['"', 0x22],
-	["\\", 0x5c],
-	["/", 0x2f],
-	["b", 8],
-	["f", 12],
-	["n", 10],
-	["r", 13],
-	["t", 9],
-] as const)
-	SIMPLE[from.charCodeAt(0)] = to;
-
-/**
- * Writes the unescaped form of `source[from, to)` to `target` at `at`; it is never longer. Returns
- * the end, or -1 for a bad escape and -2 for a lone surrogate, which UTF-8 can't hold.
- */
-export function unescapeJson(
-	source: Uint8Array,
-	from: number,
-	to: number,
-	target: Uint8Array,
-	at: number,
-): number {
-	let s = from;
-	let t = at;
-	while (s < to) {
-		const byte = source[s++] as number;
-		if (byte !== BACKSLASH) {
-			target[t++] = byte;
-			continue;
-		}
-		const kind = source[s++] as number;
-		const simple = SIMPLE[kind] as number;
-		if (simple !== 0) {
-			target[t++] = simple;
-			continue;
-		}
-		if (kind !== 0x75 || s + 4 > to) return -1;
-		let code = hex4(source, s);
-		if (code < 0) return -1;
-		s += 4;
-		if (code >= 0xdc00 && code < 0xe000) return -2;
-		if (code >= 0xd800 && code < 0xdc00) {
-			if (s + 6 > to || source[s] !== BACKSLASH || source[s + 1] !== 0x75)
-				return -2;
-			const low = hex4(source, s + 2);
-			if (low < 0xdc00 || low >= 0xe000) return -2;
-			s += 6;
-			code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-		}
-		if (code < 0x80) target[t++] = code;
-		else if (code < 0x800) {
-			target[t++] = 0xc0 | (code >> 6);
-			target[t++] = 0x80 | (code & 0x3f);
-		} else if (code < 0x10000) {
-			target[t++] = 0xe0 | (code >> 12);
-			target[t++] = 0x80 | ((code >> 6) & 0x3f);
-			target[t++] = 0x80 | (code & 0x3f);
-		} else {
-			target[t++] = 0xf0 | (code >> 18);
-			target[t++] = 0x80 | ((code >> 12) & 0x3f);
-			target[t++] = 0x80 | ((code >> 6) & 0x3f);
-			target[t++] = 0x80 | (code & 0x3f);
-		}
-	}
-	return t;
-}
-
-function hex4(source: Uint8Array, at: number): number {
-	const a = HEX[source[at] as number] as number;
-	const b = HEX[source[at + 1] as number] as number;
-	const c = HEX[source[at + 2] as number] as number;
-	const d = HEX[source[at + 3] as number] as number;
-	return (a | b | c | d) < 0 ? -1 : (a << 12) | (b << 8) | (c << 4) | d;
-}
-
-/** Whether text is a number as JSON has it. */
-export function isJsonNumber(text: string): boolean {
-	return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$/.test(text);
+/** A bit (0x80) for the first byte of a word that a string can't just go on with, and maybe for later ones. */
+function stopsIn(word: number): number {
+	const backslash = word ^ 0x5c5c5c5c;
+	const quote = word ^ 0x22222222;
+	return (
+		(((backslash - 0x01010101) & ~backslash) |
+			((quote - 0x01010101) & ~quote) |
+			((word - 0x20202020) & ~word)) &
+		0x80808080
+	);
 }

@@ -1,6 +1,8 @@
+import { BytesBuilder } from "../columnar/builder.ts";
 import type { DataType } from "../columnar/types.ts";
 import { decimalText, valueAt } from "../columnar/value.ts";
-import type { Value, Vector } from "../columnar/vector.ts";
+import type { Batch, Value, Vector } from "../columnar/vector.ts";
+import { RESCUED_DATA } from "./metadata-columns.ts";
 
 export interface KeyColumn {
 	readonly name: string;
@@ -27,6 +29,32 @@ export function keyOf(
 		key += `${part.length}:${part}`;
 	}
 	return key;
+}
+
+/** Per row of the batch, what `keyOf` has for the columns of these names. */
+export function rowKeys(batch: Batch, names: readonly string[]): string[] {
+	const column = (name: string): KeyColumn | undefined => {
+		const i = batch.schema.fields.findIndex((one) => one.name === name);
+		const type = batch.schema.fields[i]?.type;
+		const vector = batch.columns[i];
+		return type === undefined || vector === undefined
+			? undefined
+			: { name, type, vector };
+	};
+	const rescued = column(RESCUED_DATA.name)?.vector;
+	// A key that never fitted has no column: it is read from the rescued data.
+	const columns = names.map(
+		(name): KeyColumn =>
+			column(name) ?? {
+				name,
+				type: "string",
+				vector: new BytesBuilder("string").finish(batch.length),
+			},
+	);
+	return Array.from(
+		{ length: batch.length },
+		(_, row) => keyOf(columns, row, rescued) ?? "",
+	);
 }
 
 function partOf(value: Exclude<Value, null>): string {

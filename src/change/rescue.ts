@@ -2,16 +2,17 @@
 export class Rescued {
 	readonly #entries: { path: string; json: string }[] = [];
 
-	get empty(): boolean {
-		return this.#entries.length === 0;
+	get length(): number {
+		return this.#entries.length;
 	}
 
 	add(path: readonly (string | number)[], json: string): void {
 		this.#entries.push({ path: pathText(path), json });
 	}
 
-	clear(): void {
-		this.#entries.length = 0;
+	/** Forgets the entries since there were this many. */
+	truncate(length: number): void {
+		this.#entries.length = length;
 	}
 
 	/** `{"path": value, …}` with each value's original text. */

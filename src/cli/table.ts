@@ -7,7 +7,7 @@ import { DeltaError } from "../delta/errors.ts";
 import { readTable } from "../delta/scan.ts";
 import { loadSnapshot, readCommit, type Snapshot } from "../delta/snapshot.ts";
 import { ConfigError } from "../errors.ts";
-import { openStore, storageCredentials } from "../storage/open.ts";
+import { fileOpener, openStore, storageCredentials } from "../storage/open.ts";
 
 export const TABLE_USAGE = `Usage: tributary table COMMAND PATH [flags]
 
@@ -51,8 +51,10 @@ export async function tableCommand(
 		throw new ConfigError(
 			`table ${command} needs a PATH: a local folder or s3://bucket/prefix`,
 		);
+	const credentials = storageCredentials(process.env);
 	const engine: Engine = {
-		store: openStore(path, storageCredentials(process.env)),
+		store: openStore(path, credentials),
+		openAt: fileOpener(credentials),
 		now: Date.now,
 		uuid: randomUUID,
 		sleep: (ms) => sleep(ms),

@@ -1,6 +1,15 @@
 import type { DataType } from "./types.ts";
 import { decimalParts } from "./types.ts";
+import {
+	dateText,
+	decimalText,
+	numberText,
+	timestampText,
+} from "./value-text.ts";
+import { variantJson } from "./variant.ts";
 import type { Row, Value, Vector } from "./vector.ts";
+
+export { dateText, decimalText, timestampText } from "./value-text.ts";
 
 /**
  * The value in slot `i`, losslessly: 64-bit integers and timestamps (µs) as `bigint`, dates as days,
@@ -86,7 +95,8 @@ export function formatValue(value: Value, type: DataType): string {
 /**
  * JSON that loses nothing: 64-bit integers and decimals are numbers with all digits, timestamps and
  * dates ISO 8601 strings, binary base64 strings, NaN and infinities strings. A map with string keys
- * is an object, any other map an array of `{"key":…,"value":…}`.
+ * is an object, any other map an array of `{"key":…,"value":…}`; a variant is what it holds.
+ * @throws TributaryError `VARIANT_INVALID` for a damaged variant
  */
 export function toJson(value: Value, type: DataType): string {
 	if (value === null) return "null";
@@ -103,7 +113,8 @@ export function toJson(value: Value, type: DataType): string {
 			? `{${entries.map(([k, v]) => `${toJson(k, keyType)}:${toJson(v, valueType)}`).join(",")}}`
 			: `[${entries.map(([k, v]) => `{"key":${toJson(k, keyType)},"value":${toJson(v, valueType)}}`).join(",")}]`;
 	}
-	if (typeof type !== "string" || type === "variant") {
+	if (type === "variant") return variantText(value as Row);
+	if (typeof type !== "string") {
 		const row = value as Row;
 		return `{${fieldsOf(type)
 			.map(
@@ -128,56 +139,6 @@ export function fieldOf(row: Row, name: string): Value {
 	return Object.hasOwn(row, name) ? (row[name] ?? null) : null;
 }
 
-/** `unscaled` × 10^−`scale` with all its digits. */
-export function decimalText(unscaled: bigint, scale: number): string {
-	if (scale <= 0)
-		return unscaled === 0n ? "0" : `${unscaled}${"0".repeat(-scale)}`;
-	const digits = (unscaled < 0n ? -unscaled : unscaled)
-		.toString()
-		.padStart(scale + 1, "0");
-	const sign = unscaled < 0n ? "-" : "";
-	return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
-}
-
-/** Days since the epoch as `2026-08-31`; years outside 0 to 9999 have a sign. */
-export function dateText(days: number): string {
-	// Days of the 400-year cycles that start on 1 March, after Howard Hinnant's civil_from_days.
-	const shifted = days + 719_468;
-	const era = Math.floor(shifted / 146_097);
-	const day = shifted - era * 146_097;
-	const year = Math.floor(
-		(day -
-			Math.floor(day / 1460) +
-			Math.floor(day / 36_524) -
-			Math.floor(day / 146_096)) /
-			365,
-	);
-	const ofYear =
-		day - (365 * year + Math.floor(year / 4) - Math.floor(year / 100));
-	const month = Math.floor((5 * ofYear + 2) / 153);
-	const date = ofYear - Math.floor((153 * month + 2) / 5) + 1;
-	const calendarMonth = month < 10 ? month + 3 : month - 9;
-	const calendarYear = year + era * 400 + (calendarMonth <= 2 ? 1 : 0);
-	return `${yearText(calendarYear)}-${pad(calendarMonth, 2)}-${pad(date, 2)}`;
-}
-
-/** Microseconds since the epoch as `2026-08-31T12:00:00.000001`, without a zone. */
-export function timestampText(micros: bigint): string {
-	const DAY = 86_400_000_000n;
-	let days = micros / DAY;
-	let rest = micros % DAY;
-	if (rest < 0n) {
-		days -= 1n;
-		rest += DAY;
-	}
-	const inDay = Number(rest);
-	const seconds = Math.floor(inDay / 1e6);
-	const time = [seconds / 3600, (seconds / 60) % 60, seconds % 60]
-		.map((part) => pad(Math.floor(part), 2))
-		.join(":");
-	return `${dateText(Number(days))}T${time}.${pad(inDay % 1e6, 6)}`;
-}
-
 /** The integer of 16 big-endian bytes in two's complement. */
 export function readFixed16(values: Uint8Array, i: number): bigint {
 	const view = new DataView(values.buffer, values.byteOffset + i * 16, 16);
@@ -199,16 +160,11 @@ function scalarText(value: Value, type: DataType): string | undefined {
 	return undefined;
 }
 
-function numberText(value: number, type: DataType): string {
-	if (Object.is(value, -0)) return "-0";
-	if (type === "float" && Number.isFinite(value)) {
-		// The shortest digits that are this float, not those of the double.
-		for (let digits = 6; digits < 9; digits++) {
-			const short = Number(value.toPrecision(digits));
-			if (Math.fround(short) === value) return String(short);
-		}
-	}
-	return String(value);
+function variantText({ metadata, value }: Row): string {
+	return variantJson(
+		metadata instanceof Uint8Array ? metadata : new Uint8Array(0),
+		value instanceof Uint8Array ? value : new Uint8Array(0),
+	);
 }
 
 /** A decimal, not a row that happens to have such fields: those have no bigint and number. */
@@ -257,13 +213,4 @@ function isArray(type: DataType): type is Extract<DataType, { type: "array" }> {
 
 function isMap(type: DataType): type is Extract<DataType, { type: "map" }> {
 	return typeof type !== "string" && type.type === "map";
-}
-
-function pad(value: number, digits: number): string {
-	return String(value).padStart(digits, "0");
-}
-
-function yearText(year: number): string {
-	if (year < 0) return `-${pad(-year, 4)}`;
-	return year > 9999 ? `+${year}` : pad(year, 4);
 }

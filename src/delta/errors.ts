@@ -20,9 +20,7 @@ export type DeltaErrorCode =
 	/** Another commit changed what a transaction has read or wants to change. */
 	| "DELTA_CONFLICT"
 	/** The log refers to a file that this process may not, or can't, open. */
-	| "DELTA_FILE_OUTSIDE_TABLE"
-	/** The bytes of a variant column are no variant, or a value can't become one. */
-	| "DELTA_VARIANT_INVALID";
+	| "DELTA_FILE_OUTSIDE_TABLE";
 
 export class DeltaError extends TributaryError {
 	declare readonly code: DeltaErrorCode;

@@ -8,6 +8,8 @@ import {
 } from "../columnar/parquet/read.ts";
 import type { StructField, StructType } from "../columnar/types.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
+import { type Bound, boundPartsOf } from "../expression/bound.ts";
+import { evaluate } from "../expression/evaluate.ts";
 import type { AddFile } from "./actions.ts";
 import {
 	type MappingMode,
@@ -36,6 +38,8 @@ export interface ScanOptions {
 	readonly columns?: readonly string[];
 	/** Instead of all files of the version. */
 	readonly files?: Iterable<AddFile>;
+	/** Rows for which this is true, and no others; bound to the version's schema. */
+	readonly where?: Bound;
 	/** Columns that the files have beside the table's, under the same names; they come last. */
 	readonly fileColumns?: readonly StructField[];
 }
@@ -61,6 +65,7 @@ export async function* scanFiles(
 	options: ScanOptions = {},
 ): AsyncGenerator<ScannedBatch, void, undefined> {
 	const plan = planOf(snapshot, options);
+	const now = engine.now();
 	const files = options.files ?? snapshot.files.values();
 	const opened = readAhead(withVectors(engine, files), {
 		weight: ({ file }) => file.size,
@@ -79,7 +84,10 @@ export async function* scanFiles(
 				// Reported where it is awaited.
 				next.catch(() => undefined);
 				for (const read of group.batches()) {
-					const scanned = finish(plan, file, read, deleted, cursor);
+					const alive = finish(plan, file, read, deleted, cursor);
+					const scanned = plan.where
+						? matching(alive, plan.where, plan.wanted, now)
+						: alive;
 					if (scanned.batch.length > 0) yield scanned;
 				}
 			}
@@ -103,15 +111,18 @@ interface Plan {
 	readonly mode: MappingMode;
 	/** What comes out, under logical names. */
 	readonly wanted: StructType;
+	/** With what `where` needs beside it. */
+	readonly needed: StructType;
+	readonly where: Bound | undefined;
 	/** What is read of a file, under physical names. */
 	readonly stored: StructType;
-	/** Per wanted field: its place in `stored`, or the partition value's name. */
+	/** Per needed field: its place in `stored`, or the partition value's name. */
 	readonly sources: readonly (number | string)[];
 }
 
 function planOf(
 	{ url, protocol, metadata, schema }: ScannedTable,
-	{ columns, fileColumns = [] }: ScanOptions,
+	{ columns, fileColumns = [], where }: ScanOptions,
 ): Plan {
 	const unknown = columns?.find(
 		(name) => !schema.fields.some((field) => field.name === name),
@@ -124,10 +135,13 @@ function planOf(
 	checkTypeChanges(schema, url);
 	const mode = mappingMode(protocol, metadata);
 	const physical = physicalSchema(schema, mode);
-	const stored: StructType["fields"][number][] = [];
+	const stored: StructField[] = [];
 	const sources: (number | string)[] = [];
-	const wanted = schema.fields.filter((field, i) => {
-		if (!(columns?.includes(field.name) ?? true)) return false;
+	const isWanted = ({ name }: StructField): boolean =>
+		columns?.includes(name) ?? true;
+	const tested = where === undefined ? new Set() : columnsOf(where);
+	const needed = schema.fields.filter((field, i) => {
+		if (!isWanted(field) && !tested.has(field.name)) return false;
 		const inFile = physical.fields[i];
 		if (
 			inFile === undefined ||
@@ -146,7 +160,12 @@ function planOf(
 	}
 	return {
 		mode,
-		wanted: { type: "struct", fields: [...wanted, ...fileColumns] },
+		wanted: {
+			type: "struct",
+			fields: [...needed.filter(isWanted), ...fileColumns],
+		},
+		needed: { type: "struct", fields: [...needed, ...fileColumns] },
+		where,
 		stored: { type: "struct", fields: stored },
 		sources,
 	};
@@ -206,7 +225,7 @@ async function openFile(
 
 /** Without deleted rows, with partition columns; `cursor` goes through `deleted` with the file. */
 function finish(
-	{ wanted, sources }: Plan,
+	{ needed, sources }: Plan,
 	file: AddFile,
 	{ batch, firstRow }: ReadBatch,
 	deleted: DeletedRows | undefined,
@@ -215,6 +234,9 @@ function finish(
 	const rows = new Int32Array(batch.length);
 	const kept = new Int32Array(batch.length);
 	let length = 0;
+	// Row groups that were passed over have deleted rows too.
+	if (deleted !== undefined)
+		while ((deleted[cursor.at] ?? firstRow) < firstRow) cursor.at++;
 	for (let i = 0; i < batch.length; i++) {
 		if (deleted !== undefined && deleted[cursor.at] === firstRow + i) {
 			cursor.at++;
@@ -224,7 +246,7 @@ function finish(
 		kept[length++] = i;
 	}
 	const all = length === batch.length;
-	const columns = wanted.fields.map(({ type }, i): Vector => {
+	const columns = needed.fields.map(({ type }, i): Vector => {
 		const source = sources[i];
 		if (typeof source !== "number") {
 			const text = file.partitionValues[source ?? ""] ?? null;
@@ -234,10 +256,53 @@ function finish(
 		return all ? vector : takeVector(vector, kept.subarray(0, length));
 	});
 	return {
-		batch: { schema: wanted, length, columns },
+		batch: { schema: needed, length, columns },
 		file,
 		rows: rows.subarray(0, length),
 	};
+}
+
+/** The rows for which `where` is true, with the wanted columns. */
+function matching(
+	{ batch, file, rows }: ScannedBatch,
+	where: Bound,
+	wanted: StructType,
+	now: number,
+): ScannedBatch {
+	const truth = evaluate(where, batch, { now });
+	const kept = new Int32Array(batch.length);
+	let length = 0;
+	if (truth.kind === "bool")
+		for (let i = 0; i < batch.length; i++)
+			if (truth.values[i] === 1 && truth.validity?.[i] !== 0)
+				kept[length++] = i;
+	const all = length === batch.length;
+	const picked = kept.subarray(0, length);
+	return {
+		batch: {
+			schema: wanted,
+			length,
+			columns: wanted.fields.map((field): Vector => {
+				const vector = batch.columns[
+					batch.schema.fields.indexOf(field)
+				] as Vector;
+				return all ? vector : takeVector(vector, picked);
+			}),
+		},
+		file,
+		rows: all ? rows : picked.map((i) => rows[i] as number),
+	};
+}
+
+/** The top-level columns that an expression looks at. */
+function columnsOf(bound: Bound): Set<string> {
+	const found = new Set<string>();
+	const visit = (part: Bound): void => {
+		if (part.kind === "column") found.add(part.path[0] ?? "");
+		boundPartsOf(part).forEach(visit);
+	};
+	visit(bound);
+	return found;
 }
 
 function storedFile(engine: Engine, file: AddFile): RandomAccess {

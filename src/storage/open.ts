@@ -73,3 +73,25 @@ export function openBelow(
 ): ObjectStore {
 	return openStore(`${location.replace(/\/+$/, "")}/${path}`, credentials);
 }
+
+/**
+ * Opens single files by their URLs (`s3://bucket/key`, `file:///x`, escaped) with a store per bucket.
+ * @throws ConfigError out of the result, for a URL of another kind
+ */
+export function fileOpener(
+	credentials: StorageCredentials = {},
+): (url: string) => { readonly store: ObjectStore; readonly path: string } {
+	const stores = new Map<string, ObjectStore>();
+	return (url) => {
+		const match = /^(s3:\/\/[^/]+|file:\/\/)\/(.+)$/.exec(url);
+		if (match === null)
+			throw new ConfigError(
+				`the file ${withoutUserInfo(url)} is in a store that is not supported: files are read from s3://bucket/key and file:///path`,
+			);
+		const [, root = "", path = ""] = match;
+		const known = stores.get(root);
+		const store = known ?? openStore(`${root}/`, credentials);
+		if (known === undefined) stores.set(root, store);
+		return { store, path: decodeURIComponent(path) };
+	};
+}

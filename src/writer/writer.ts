@@ -5,7 +5,7 @@ import type { Engine } from "../delta/engine.ts";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { WriterMetrics } from "../observe/metrics.ts";
-import { openBelow } from "../storage/open.ts";
+import { fileOpener, openBelow } from "../storage/open.ts";
 import type { WriterConfig } from "./config.ts";
 import { DEAD_LETTERS, DeadLetters } from "./dead-letter.ts";
 import { connectKafka, heartbeatMs, type KafkaClients } from "./kafka.ts";
@@ -207,6 +207,7 @@ class Writer {
 	#engine(path: string): Engine {
 		return {
 			store: openBelow(this.#config.location, path, this.#config.credentials),
+			openAt: fileOpener(this.#config.credentials),
 			now: Date.now,
 			uuid: randomUUID,
 			sleep: (ms) => sleep(ms),

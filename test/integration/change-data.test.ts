@@ -27,6 +27,7 @@ import { Spark } from "../support/spark.ts";
 import { comparable, type Wire, wireRows } from "../support/wire.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const READER = join(import.meta.dirname, "../support/judge.py");
 const SCRIPT = join(import.meta.dirname, "../support/change-judge.py");
 
 let dir: string;
@@ -104,6 +105,40 @@ describe("delta-rs", () => {
 	});
 });
 
+test.each(["delta-rs", "DuckDB"])(
+	"%s reads our vectors: inline, in a file, as array, runs and bits",
+	async (judge) => {
+		const folder = join(dir, `vectors-${judge}`);
+		const table = await OurTable.create(folder, {
+			partitionColumns: [],
+			vectors: true,
+		});
+		const rows = Array.from({ length: 20_000 }, (_, i) => row(i, `w${i}`));
+		await table.append(rows);
+		const judged = (): number[] =>
+			execFileSync(JUDGES_PYTHON, [READER, "read", judge, folder], {
+				encoding: "utf8",
+				maxBuffer: 2 ** 28,
+				stdio: "pipe",
+			})
+				.trimEnd()
+				.split("\n")
+				.map((line) => (JSON.parse(line) as { id: number }).id)
+				.sort((a, b) => a - b);
+		for (const [hidden, inlineBytes] of [
+			[[5], undefined], // An array, inline.
+			[[5, 6, 7, 8, 9, 19_999], 0], // Runs, in a file.
+			[rows.map((_, i) => i).filter((i) => i % 2 === 0), undefined], // Bits.
+		] as const) {
+			await table.hide(hidden, inlineBytes);
+			const gone = new Set<number>(hidden);
+			expect(judged()).toEqual(
+				rows.map((_, i) => i).filter((i) => !gone.has(i)),
+			);
+		}
+	},
+);
+
 describe.skipIf(!Spark.installed)("Spark", () => {
 	let spark: Spark;
 
@@ -129,9 +164,9 @@ describe.skipIf(!Spark.installed)("Spark", () => {
 			`DELETE FROM ${name} WHERE id < 6`,
 			`MERGE INTO ${name} t USING (SELECT id, 'merged' AS word, CAST(1 AS DECIMAL(9,2)) AS price FROM range(50, 70)) s ON t.id = s.id WHEN MATCHED AND t.id % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET word = s.word WHEN NOT MATCHED THEN INSERT *`,
 			`OPTIMIZE ${name}`,
+			`RESTORE TABLE ${name} TO VERSION AS OF 3`,
 			`ALTER TABLE ${name} ADD COLUMNS (late DOUBLE)`,
 			`INSERT INTO ${name} VALUES (100, 'w1', 2.5, 0.5), (101, NULL, NULL, NULL)`,
-			`RESTORE TABLE ${name} TO VERSION AS OF 5`,
 			`DELETE FROM ${name}`,
 		])
 			await spark.sql(statement);
@@ -139,9 +174,7 @@ describe.skipIf(!Spark.installed)("Spark", () => {
 		const { version } = await newest(engine);
 		for (const [first, last] of [
 			[0, version],
-			[2, 2],
 			[2, 5],
-			[4, version],
 			[version - 1, version],
 		] as const) {
 			const theirs = await spark.changes(folder, first, last);

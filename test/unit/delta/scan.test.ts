@@ -9,8 +9,11 @@ import {
 	mapNewColumns,
 	physicalSchema,
 } from "../../../src/delta/column-mapping.ts";
+import { stageDeletionVectors } from "../../../src/delta/deletion-vector.ts";
 import { scanFiles } from "../../../src/delta/scan.ts";
 import { parseSchema } from "../../../src/delta/schema.ts";
+import { bindPredicate } from "../../../src/expression/bind.ts";
+import { parseExpression } from "../../../src/expression/parse.ts";
 import { engineOf, rowsOf, store, tableOf } from "./scanned.ts";
 
 const NESTED = struct(
@@ -167,4 +170,55 @@ test("a shallow clone's files are read where they lie", async () => {
 		path: decodeURIComponent(url.replace("s3://lake/", "")),
 	});
 	expect(await rowsOf({ ...engine, openAt }, table)).toEqual([{ n: 1n }]);
+});
+
+test("a condition's columns need not be wanted, and deleted rows are not looked at", async () => {
+	const engine = engineOf();
+	const schema = struct(
+		field("id", "long"),
+		field("x", "long"),
+		field("p", "integer"),
+	);
+	const data = struct(...schema.fields.slice(0, 2));
+	const rows = Array.from({ length: 10 }, (_, i) => ({
+		id: BigInt(i),
+		x: i === 7 ? null : BigInt(i % 5),
+	}));
+	const files = await Promise.all(
+		["1", "2", null].map((p, i) =>
+			store(engine, `f${i}`, data, rows, {
+				rowGroupRows: 3,
+				add: { partitionValues: { p } },
+			}),
+		),
+	);
+	const [descriptor] = stageDeletionVectors(
+		[Uint32Array.of(0, 4)],
+		"00000000-0000-4000-8000-000000000000",
+	).descriptors;
+	const table = tableOf(
+		schema,
+		files.map((file, i) =>
+			i === 0 && descriptor ? { ...file, deletionVector: descriptor } : file,
+		),
+		{ partitionColumns: ["p"] },
+	);
+	const where = (text: string) => bindPredicate(parseExpression(text), schema);
+	const ids = async (text: string, columns = ["id"]) =>
+		await rowsOf(engine, table, { columns, where: where(text) });
+	expect(await ids("x = 4")).toEqual(
+		[9n, 4n, 9n, 4n, 9n].map((id) => ({ id })),
+	);
+	expect(await ids("x = 4 AND p = 1", ["x", "id"])).toEqual([
+		{ id: 9n, x: 4n },
+	]);
+	expect(await ids("p IS NULL AND x IS NULL")).toEqual([{ id: 7n }]);
+	expect(await ids("x > 100")).toEqual([]);
+	expect(await ids("x < 1 AND p <= 2", [])).toEqual([{}, {}, {}]);
+	const places: number[] = [];
+	for await (const { rows: at } of scanFiles(engine, table, {
+		where: where("id >= 8 AND p = 2"),
+	}))
+		places.push(...at);
+	expect(places).toEqual([8, 9]);
 });

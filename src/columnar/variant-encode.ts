@@ -1,4 +1,4 @@
-import { DeltaError } from "./errors.ts";
+import { TributaryError } from "../errors.ts";
 import { MAX_DEPTH } from "./variant.ts";
 
 /** A JSON value whose numbers keep their digits: integers as `bigint`, others as decimals. */
@@ -20,7 +20,7 @@ export interface Variant {
 /**
  * A JSON text as a variant: integers in the fewest bytes, other plain numbers of up to 38 digits as
  * decimals, the rest as doubles, which is what Spark's `parse_json` does.
- * @throws DeltaError DELTA_VARIANT_INVALID for text that is no JSON
+ * @throws TributaryError `VARIANT_INVALID` for text that is no JSON
  */
 export function parseVariant(text: string): Variant {
 	let json: unknown;
@@ -36,7 +36,7 @@ export function parseVariant(text: string): Variant {
 	return encodeVariant(jsonValue(json, 0));
 }
 
-/** @throws DeltaError DELTA_VARIANT_INVALID for what no variant holds */
+/** @throws TributaryError `VARIANT_INVALID` for what no variant holds */
 export function encodeVariant(json: JsonValue): Variant {
 	const names = new Set<string>();
 	collect(json, names, 0);
@@ -275,13 +275,13 @@ function isObject(json: JsonValue): json is ReadonlyMap<string, JsonValue> {
 
 const encoder = new TextEncoder();
 
-function tooDeep(): DeltaError {
+function tooDeep(): TributaryError {
 	return invalid(`it nests deeper than ${MAX_DEPTH} levels`);
 }
 
-function invalid(what: string, cause?: unknown): DeltaError {
-	return new DeltaError(
-		"DELTA_VARIANT_INVALID",
+function invalid(what: string, cause?: unknown): TributaryError {
+	return new TributaryError(
+		"VARIANT_INVALID",
 		`a value can't be made a variant: ${what}`,
 		{ cause },
 	);

@@ -1,5 +1,10 @@
-import { dateText, decimalText, timestampText } from "../columnar/value.ts";
-import { DeltaError } from "./errors.ts";
+import { TributaryError } from "../errors.ts";
+import {
+	dateText,
+	decimalText,
+	numberText,
+	timestampText,
+} from "./value-text.ts";
 
 /*
  * A variant is two byte strings (parquet-format, VariantEncoding.md), integers little-endian:
@@ -23,7 +28,7 @@ export const MAX_DEPTH = 500;
  * A variant as JSON text that loses nothing: all digits of integers and decimals, dates and
  * timestamps in ISO 8601, binary in base64, NaN and infinities as strings. Fields come in the order of
  * the encoding.
- * @throws DeltaError DELTA_VARIANT_INVALID for bytes that are no variant
+ * @throws TributaryError `VARIANT_INVALID` for bytes that are no variant
  */
 export function variantJson(metadata: Uint8Array, value: Uint8Array): string {
 	const names = dictionary(new Reader(metadata, "metadata"));
@@ -231,7 +236,7 @@ function primitive(reader: Reader, type: number): string {
 		case 6:
 			return String(reader.long());
 		case 7:
-			return numberJson(reader.double());
+			return numberJson(reader.double(), "double");
 		case 8:
 			return decimalJson(reader, () => BigInt(reader.signed(4)));
 		case 9:
@@ -248,7 +253,7 @@ function primitive(reader: Reader, type: number): string {
 		case 13:
 			return JSON.stringify(timestampText(reader.long()));
 		case 14:
-			return floatJson(reader.float());
+			return numberJson(reader.float(), "float");
 		case 15:
 			return JSON.stringify(
 				Buffer.from(reader.take(reader.unsigned(4))).toString("base64"),
@@ -280,19 +285,9 @@ function decimalJson(reader: Reader, unscaled: () => bigint): string {
 	return decimalText(unscaled(), scale);
 }
 
-function numberJson(value: number): string {
-	if (Object.is(value, -0)) return "-0";
-	return Number.isFinite(value) ? String(value) : JSON.stringify(String(value));
-}
-
-/** The fewest digits that are this float. */
-function floatJson(value: number): string {
-	if (Number.isFinite(value) && value !== 0)
-		for (let digits = 6; digits < 9; digits++) {
-			const short = Number(value.toPrecision(digits));
-			if (Math.fround(short) === value) return String(short);
-		}
-	return numberJson(value);
+function numberJson(value: number, type: "float" | "double"): string {
+	const text = numberText(value, type);
+	return Number.isFinite(value) ? text : JSON.stringify(text);
 }
 
 const DAY_MICROS = 86_400_000_000n;
@@ -310,9 +305,9 @@ function nanosText(nanos: bigint): string {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function invalid(what: string, cause?: unknown): DeltaError {
-	return new DeltaError(
-		"DELTA_VARIANT_INVALID",
+function invalid(what: string, cause?: unknown): TributaryError {
+	return new TributaryError(
+		"VARIANT_INVALID",
 		`a variant is damaged: ${what}`,
 		{ cause },
 	);

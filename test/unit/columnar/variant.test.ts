@@ -1,12 +1,14 @@
 import { expect, test } from "vitest";
-import { DeltaError } from "../../../src/delta/errors.ts";
-import { variantJson } from "../../../src/delta/variant.ts";
+import { array } from "../../../src/columnar/types.ts";
+import { formatValue, toJson } from "../../../src/columnar/value.ts";
+import { variantJson } from "../../../src/columnar/variant.ts";
 import {
 	encodeVariant,
 	type JsonValue,
 	parseVariant,
-} from "../../../src/delta/variant-encode.ts";
-import { generator, integerOf, pick, SEED, textOf } from "./random.ts";
+} from "../../../src/columnar/variant-encode.ts";
+import { TributaryError } from "../../../src/errors.ts";
+import { generator, integerOf, pick, SEED, textOf } from "../delta/random.ts";
 
 const EMPTY = Uint8Array.of(0x11, 0, 0);
 const json = (...value: number[]): string =>
@@ -18,7 +20,7 @@ const round = (text: string): string => {
 	const { metadata, value } = parseVariant(text);
 	return variantJson(metadata, value);
 };
-const invalid = expect.objectContaining({ code: "DELTA_VARIANT_INVALID" });
+const invalid = expect.objectContaining({ code: "VARIANT_INVALID" });
 
 test("every primitive type is read", () => {
 	const cases: [number[], string][] = [
@@ -52,6 +54,16 @@ test("every primitive type is read", () => {
 		[[1 | (2 << 2), 0xc3, 0xa4], '"ä"'],
 	];
 	for (const [bytes, text] of cases) expect(json(...bytes)).toBe(text);
+});
+
+test("a variant column prints what it holds, at any depth", () => {
+	const { metadata, value } = parseVariant('{"a":[1,2.50]}');
+	expect(toJson({ metadata, value }, "variant")).toBe('{"a":[1,2.50]}');
+	expect(toJson([{ metadata, value }, null], array("variant"))).toBe(
+		'[{"a":[1,2.50]},null]',
+	);
+	expect(formatValue({ metadata, value }, "variant")).toBe('{"a":[1,2.50]}');
+	expect(() => toJson({ value }, "variant")).toThrow(invalid);
 });
 
 test("values of an object in any order are those of their names", () => {
@@ -181,7 +193,7 @@ test("damaged bytes are a typed error or another variant, never a crash or a han
 			const text = variantJson(parts[0] as Uint8Array, parts[1] as Uint8Array);
 			JSON.parse(text);
 		} catch (error) {
-			expect(error, `seed ${SEED}, ${i}`).toBeInstanceOf(DeltaError);
+			expect(error, `seed ${SEED}, ${i}`).toBeInstanceOf(TributaryError);
 			refused++;
 		}
 	}

@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openStore, storageCredentials } from "../../src/storage/open.ts";
+import { type RunningS3, startS3 } from "../../stack/components.ts";
+import {
+	auditLedger,
+	createLedger,
+	engineOver,
+} from "../support/commit-ledger.ts";
+import { race } from "../support/commit-race.ts";
+
+/** 16 processes; each makes 200 commits with TEST_LONG=1. */
+const NAMES = Array.from({ length: 16 }, (_, i) => `process-${i}`);
+const COUNT = process.env.TEST_LONG === "1" ? 200 : 25;
+
+let dir: string;
+let s3: RunningS3;
+
+beforeAll(async () => {
+	dir = await mkdtemp(join(tmpdir(), "tributary-race-"));
+	s3 = await startS3({ dir, buckets: ["lake"] });
+});
+afterAll(async () => {
+	await s3?.stop();
+	await rm(dir, { recursive: true, force: true });
+});
+
+test.each(["S3", "a folder"])(
+	"of 16 processes that commit to one table on %s none loses or doubles a commit",
+	{ timeout: 1_800_000 },
+	async (place) => {
+		const location =
+			place === "S3" ? "s3://lake/race" : join(dir, "race in a folder");
+		const environment = {
+			AWS_ACCESS_KEY_ID: s3.accessKeyId,
+			AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+			AWS_REGION: s3.region,
+			AWS_ENDPOINT_URL: s3.endpoint,
+		};
+		const engine = engineOver(
+			openStore(location, storageCredentials(environment)),
+		);
+		await createLedger(engine);
+		const started = performance.now();
+		const racers = await race({
+			location,
+			environment,
+			names: NAMES,
+			count: COUNT,
+		});
+		const seconds = (performance.now() - started) / 1000;
+		expect(await auditLedger(engine, NAMES, COUNT)).toEqual([]);
+		const sum = (of: "attempts" | "errors" | "cpuSeconds"): number =>
+			racers.reduce((total, racer) => total + racer[of], 0);
+		console.log(
+			`${place}: ${NAMES.length} processes, ${COUNT} commits each, ${seconds.toFixed(1)} s, ${((NAMES.length * COUNT) / seconds).toFixed(0)} commits/s, ${(sum("attempts") / NAMES.length / COUNT).toFixed(1)} attempts for each, ${sum("errors")} errors, ${sum("cpuSeconds").toFixed(0)} CPU seconds of the clients`,
+		);
+		// Without lost races nothing would be shown.
+		expect(sum("attempts")).toBeGreaterThan(NAMES.length * COUNT);
+	},
+);

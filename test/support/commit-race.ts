@@ -1,0 +1,61 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Committed } from "./commit-ledger.ts";
+
+export interface Racer extends Committed {
+	readonly seconds: number;
+	readonly cpuSeconds: number;
+	/** Bytes. */
+	readonly peakRss: number;
+}
+
+/** Starts a process for each name, lets all of them begin at once, and ends those that are left. */
+export async function race(options: {
+	readonly location: string;
+	readonly environment: Readonly<Record<string, string>>;
+	readonly names: readonly string[];
+	readonly count: number;
+}): Promise<Racer[]> {
+	const children = options.names.map((name) =>
+		spawn(
+			process.execPath,
+			[
+				join(import.meta.dirname, "commit-process.ts"),
+				options.location,
+				name,
+				String(options.count),
+			],
+			{
+				env: { ...process.env, ...options.environment },
+				stdio: ["pipe", "pipe", "pipe"],
+			},
+		),
+	);
+	try {
+		const told = children.map(lines);
+		await Promise.all(told.map((next) => next()));
+		for (const child of children) child.stdin.write("go\n");
+		return await Promise.all(
+			told.map(async (next) => JSON.parse(await next()) as Racer),
+		);
+	} finally {
+		for (const child of children) child.kill("SIGKILL");
+	}
+}
+
+/** The lines of a process one by one; its errors are the error of the one that does not come. */
+function lines(child: ChildProcess): () => Promise<string> {
+	let errors = "";
+	child.stderr?.on("data", (chunk: Buffer) => {
+		errors += chunk.toString();
+	});
+	const input = child.stdout;
+	if (input === null) throw new Error("a process without an output");
+	const all = createInterface({ input })[Symbol.asyncIterator]();
+	return async () => {
+		const { value, done } = await all.next();
+		if (done) throw new Error(`a process ended early: ${errors.slice(-2000)}`);
+		return value;
+	};
+}
