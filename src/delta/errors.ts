@@ -15,6 +15,8 @@ export type DeltaErrorCode =
 	/** The changes between two versions were not recorded, or are not in the log any more. */
 	| "DELTA_CHANGES_UNAVAILABLE"
 	| "DELTA_SCHEMA_INCOMPATIBLE"
+	/** A row breaks a constraint of the table; nothing was written. */
+	| "DELTA_CONSTRAINT_VIOLATED"
 	/** The table's `delta.appendOnly` forbids what was asked. */
 	| "DELTA_APPEND_ONLY"
 	/** Another commit changed what a transaction has read or wants to change. */

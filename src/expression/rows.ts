@@ -1,4 +1,5 @@
 import { takeVector } from "../columnar/batch.ts";
+import { nullVector } from "../columnar/literal.ts";
 import type { DataType, StructField, StructType } from "../columnar/types.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
 import type { Bound } from "./bound.ts";
@@ -44,7 +45,8 @@ function remembered(
 	};
 }
 
-function columnOf(batch: Batch, { path, places }: ColumnBound): Vector {
+function columnOf(batch: Batch, bound: ColumnBound): Vector {
+	const { path, places } = bound;
 	let type: DataType = batch.schema;
 	let vectors = batch.columns;
 	let found: Vector | undefined;
@@ -59,8 +61,11 @@ function columnOf(batch: Batch, { path, places }: ColumnBound): Vector {
 				: fields.findIndex((field) => field.name === name);
 		const field = fields[place];
 		const vector = vectors[place];
-		if (field === undefined || vector === undefined)
+		if (field === undefined || vector === undefined) {
+			// A struct may lack fields that the table has got since.
+			if (level > 0) return nullVector(bound.type, batch.length);
 			throw missing(path, batch.schema);
+		}
 		found = found === undefined ? vector : under(found, vector);
 		type = field.type;
 		vectors = vector.kind === "struct" ? vector.children : [];

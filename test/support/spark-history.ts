@@ -13,6 +13,7 @@ import {
 	quoted,
 	type Random,
 	randomPartitionType,
+	randomPartitionWire,
 	randomType,
 	randomWire,
 	scalarColumns,
@@ -123,7 +124,7 @@ export class SparkHistory {
 				this.#pools.set(part.name, [
 					null,
 					...Array.from({ length: 3 }, () =>
-						randomWire(random, part.type, false),
+						randomPartitionWire(random, part.type),
 					),
 				]);
 		}

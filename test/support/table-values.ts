@@ -70,6 +70,12 @@ export function randomPartitionType(random: Random, ntz: boolean): DataType {
 	return pick(random, [...SCALARS, "string", "string", "date", "timestamp"]);
 }
 
+/** A value of a partition column, not null; it has to fit in the name of a folder. */
+export function randomPartitionWire(random: Random, type: DataType): Wire {
+	const wire = randomWire(random, type, false);
+	return typeof wire === "string" ? wire.slice(0, 60) : wire;
+}
+
 const LONG_TEXT = "0123456789abcdefghijklmnopqrstu"; // 31 characters: the cut is at 32.
 const TEXTS = [
 	"",
