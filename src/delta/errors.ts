@@ -9,6 +9,7 @@ export type DeltaErrorCode =
 	| "DELTA_UNSUPPORTED_WRITER"
 	| "DELTA_VERSION_NOT_FOUND"
 	| "DELTA_TABLE_NOT_FOUND"
+	| "DELTA_TABLE_EXISTS"
 	| "DELTA_DELETION_VECTOR_INVALID"
 	/** A file that the log refers to is not in the store any more. */
 	| "DELTA_FILE_MISSING"

@@ -6,7 +6,7 @@ import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
 import { evolve, newLayout } from "./evolve.ts";
 import { decodePath } from "./path.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { loadSnapshot, type Snapshot } from "./snapshot.ts";
 import { stageFiles, type TableLayout } from "./stage.ts";
 import {
 	matching,
@@ -30,12 +30,18 @@ export interface WriteOptions {
 
 /**
  * Makes an empty table.
- * @throws DeltaError DELTA_CONFLICT when there is one already
+ * @throws DeltaError DELTA_TABLE_EXISTS, or DELTA_CONFLICT when another process is quicker
  */
 export async function createTable(
 	engine: Engine,
 	table: NewTable,
 ): Promise<Snapshot> {
+	const there = await loadSnapshot(engine);
+	if (there !== undefined)
+		throw new DeltaError(
+			"DELTA_TABLE_EXISTS",
+			`${engine.store.url} holds a Delta table at version ${there.version} already`,
+		);
 	const { actions } = newLayout(engine.store.url, table, engine);
 	const { snapshot } = await transact(engine, {
 		base: undefined,
