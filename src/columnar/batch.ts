@@ -1,4 +1,5 @@
 import { TributaryError } from "../errors.ts";
+import { COPY_SLACK, copyRange, viewOf } from "./copy.ts";
 import type { Batch, BytesVector, Vector } from "./vector.ts";
 
 /** The rows at these positions, in this order; a row may come more than once. */
@@ -65,8 +66,7 @@ export function takeVector(vector: Vector, rows: Int32Array): Vector {
 			};
 		case "i64": {
 			const values = new BigInt64Array(length);
-			for (let i = 0; i < length; i++)
-				values[i] = vector.values[rows[i] as number] as bigint;
+			takeWords(wordsOf(values), wordsOf(vector.values), rows);
 			return { kind: "i64", ...slots, values };
 		}
 		case "fixed16": {
@@ -324,6 +324,19 @@ function fill<T extends Uint8Array | Int32Array | Float32Array | Float64Array>(
 	return out;
 }
 
+/** Values of two words: a BigInt each would be an object each. */
+function takeWords(out: Int32Array, words: Int32Array, rows: Int32Array): void {
+	for (let i = 0; i < rows.length; i++) {
+		const word = (rows[i] as number) * 2;
+		out[2 * i] = words[word] as number;
+		out[2 * i + 1] = words[word + 1] as number;
+	}
+}
+
+function wordsOf({ buffer, byteOffset, length }: BigInt64Array): Int32Array {
+	return new Int32Array(buffer, byteOffset, length * 2);
+}
+
 function takeBytes(vector: BytesVector, rows: Int32Array): BytesVector {
 	const { offsets } = vector;
 	const taken = new Int32Array(rows.length + 1);
@@ -334,15 +347,19 @@ function takeBytes(vector: BytesVector, rows: Int32Array): BytesVector {
 		taken[i + 1] = size;
 	}
 	if (size > MAX_OFFSET) throw tooLarge(size);
-	const data = new Uint8Array(size);
+	const data = new Uint8Array(size + COPY_SLACK);
+	const [input, output] = [viewOf(vector.data), viewOf(data)];
 	for (let i = 0; i < rows.length; i++) {
-		const row = rows[i] as number;
-		data.set(
-			vector.data.subarray(offsets[row], offsets[row + 1]),
-			taken[i] as number,
-		);
+		const start = offsets[rows[i] as number] as number;
+		const to = taken[i] as number;
+		copyRange(input, start, output, to, (taken[i + 1] as number) - to);
 	}
-	return { ...vector, length: rows.length, offsets: taken, data };
+	return {
+		...vector,
+		length: rows.length,
+		offsets: taken,
+		data: data.subarray(0, size),
+	};
 }
 
 function takeOffsets(

@@ -23,6 +23,8 @@ import { DeltaError } from "./errors.ts";
 import { parsePartitionValue } from "./partition.ts";
 import { locateFile } from "./path.ts";
 import { readAhead } from "./read-ahead.ts";
+import { rowGroupSkipper } from "./row-group-skipping.ts";
+import { fileSkipper } from "./skipping.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { checkTypeChanges } from "./type-widening.ts";
 
@@ -66,10 +68,12 @@ export async function* scanFiles(
 ): AsyncGenerator<ScannedBatch, void, undefined> {
 	const plan = planOf(snapshot, options);
 	const now = engine.now();
-	const files = options.files ?? snapshot.files.values();
+	const files = matchingFiles(snapshot, options, now);
+	const keep =
+		options.where && rowGroupSkipper(options.where, snapshot, { now });
 	const opened = readAhead(withVectors(engine, files), {
 		weight: ({ file }) => file.size,
-		open: (source) => openFile(engine, plan, source),
+		open: (source) => openFile(engine, plan, source, keep),
 		close: ({ groups }) => groups.return(undefined),
 	});
 	for await (const [{ file }, { first, groups, deleted }] of opened) {
@@ -177,6 +181,18 @@ interface OpenedFile {
 	readonly deleted: DeletedRows | undefined;
 }
 
+/** Those that may have a row for which `where` is true. */
+function* matchingFiles(
+	snapshot: ScannedTable,
+	{ files, where }: ScanOptions,
+	now: number,
+): Generator<AddFile, void, undefined> {
+	const mayMatch =
+		where === undefined ? () => true : fileSkipper(where, snapshot, { now });
+	for (const file of files ?? snapshot.files.values())
+		if (mayMatch(file)) yield file;
+}
+
 /** Files whose deletion vectors are read together. */
 const WINDOW = 1024;
 
@@ -209,10 +225,12 @@ async function openFile(
 	engine: Engine,
 	plan: Plan,
 	{ file, vectors }: FileSource,
+	keep: ReturnType<typeof rowGroupSkipper> | undefined,
 ): Promise<OpenedFile> {
 	const groups = fetchRowGroups(storedFile(engine, file), {
 		schema: plan.stored,
 		fieldIds: plan.mode === "id",
+		...(keep && { keep: (group) => keep(file, group) }),
 	});
 	const [first, deleted] = await Promise.all([
 		groups.next(),

@@ -5,6 +5,8 @@ import type { DecodedPage } from "./decode.ts";
 import { ChunkPages } from "./decode.ts";
 import { ParquetError } from "./errors.ts";
 import type { ChunkMetadata } from "./metadata.ts";
+import type { PlainPart } from "./plain-read.ts";
+import { takePlain } from "./plain-read.ts";
 import type { FileNode } from "./projection.ts";
 import { decodeValues } from "./raw.ts";
 
@@ -60,13 +62,28 @@ export class ColumnReader {
 	 * @throws ParquetError when there are fewer, or the bytes contradict themselves
 	 */
 	next(rows: number): DecodedChunk {
+		return this.#named(() => this.#next(rows));
+	}
+
+	/** @throws ParquetError when rows are left */
+	end(): void {
+		this.#named(() => {
+			if (this.#current() !== undefined)
+				throw damaged("it has more rows than the footer announces");
+		});
+	}
+
+	#next(rows: number): DecodedChunk {
 		const slices: PageSlice[] = [];
 		let missing = rows;
 		let begun = false;
 		while (missing > 0 || begun) {
 			const page = this.#current();
 			if (page === undefined) {
-				if (missing > 0) throw this.#short(missing);
+				if (missing > 0)
+					throw damaged(
+						`${missing} rows that the footer announces are missing`,
+					);
 				break;
 			}
 			const from = this.#entry;
@@ -79,7 +96,7 @@ export class ColumnReader {
 			} else {
 				const { repetition, entries } = page;
 				if (!begun && repetition[to] !== 0)
-					throw this.#damaged("its first row starts in the middle");
+					throw damaged("its first row starts in the middle");
 				for (; to < entries; to++) {
 					if (repetition[to] !== 0) continue;
 					if (missing === 0) break;
@@ -94,12 +111,6 @@ export class ColumnReader {
 		return this.#join(slices);
 	}
 
-	/** @throws ParquetError when rows are left */
-	end(): void {
-		if (this.#current() !== undefined)
-			throw this.#damaged("it has more rows than the footer announces");
-	}
-
 	#current(): DecodedPage | undefined {
 		while (this.#page === undefined || this.#entry === this.#page.entries) {
 			this.#page = this.#pages.next();
@@ -111,15 +122,11 @@ export class ColumnReader {
 	}
 
 	#slice(page: DecodedPage, from: number, to: number): PageSlice {
-		let present = to - from;
-		if (page.definition !== undefined) {
-			const max = this.#leaf.definition;
-			present = 0;
-			for (let i = from; i < to; i++) if (page.definition[i] === max) present++;
-		}
 		const valueFrom = this.#value;
 		this.#entry = to;
-		this.#value += present;
+		if (to === page.entries) this.#value = page.present;
+		else if (page.definition === undefined) this.#value += to - from;
+		else this.#value += count(page.definition, this.#leaf.definition, from, to);
 		return { page, from, to, valueFrom, valueTo: this.#value };
 	}
 
@@ -143,55 +150,63 @@ export class ColumnReader {
 	}
 
 	#joinValues(slices: readonly PageSlice[], convert: Conversion): Vector {
+		const { type } = this.#chunk;
+		const width = this.#leaf.element.typeLength ?? 0;
 		const parts: { vector: Vector; from: number; to: number }[] = [];
-		let run: PageSlice[] = [];
-		const lookUp = (): void => {
+		for (const run of runsOf(slices)) {
 			const [first] = run;
-			if (first?.page.values.kind !== "dictionary") return;
-			const { dictionary } = first.page.values;
-			const vector = takeVector(dictionary, joinIndexes(run));
-			parts.push({ vector, from: 0, to: vector.length });
-			run = [];
-		};
-		for (const slice of slices) {
-			const { values } = slice.page;
-			const { valueFrom: from, valueTo: to } = slice;
-			if (from === to || values.kind === "none") continue;
-			if (values.kind === "dictionary") {
-				run.push(slice);
-			} else {
-				lookUp();
+			const values = first?.page.values;
+			if (first === undefined || values === undefined) continue;
+			if (values.kind === "vector") {
+				const { valueFrom: from, valueTo: to } = first;
 				parts.push({ vector: values.vector, from, to });
+			} else {
+				const vector =
+					values.kind === "dictionary"
+						? takeVector(values.dictionary, joinIndexes(run))
+						: convert(takePlain(type, width, plainParts(run)));
+				parts.push({ vector, from: 0, to: vector.length });
 			}
 		}
-		lookUp();
 		const [only] = parts;
 		if (only === undefined)
 			return convert(
-				decodeValues(
-					"PLAIN",
-					this.#chunk.type,
-					Math.max(1, this.#leaf.element.typeLength ?? 0),
-					new Uint8Array(0),
-					0,
-				),
+				decodeValues("PLAIN", type, Math.max(1, width), new Uint8Array(0), 0),
 			);
 		if (parts.length > 1) return concatVectors(parts);
 		return sliceVector(only.vector, only.from, only.to);
 	}
 
-	#short(missing: number): ParquetError {
-		return this.#damaged(
-			`${missing} rows that the footer announces are missing`,
-		);
+	/** Says which column an error is of. */
+	#named<T>(read: () => T): T {
+		try {
+			return read();
+		} catch (cause) {
+			if (cause instanceof ParquetError && cause.code === "PARQUET_UNSUPPORTED")
+				throw cause;
+			const reason = cause instanceof Error ? cause.message : String(cause);
+			throw new ParquetError(
+				"PARQUET_INVALID",
+				`the column ${this.#leaf.path.join(".")} can't be decoded: ${reason}`,
+				{ cause },
+			);
+		}
 	}
+}
 
-	#damaged(what: string): ParquetError {
-		return new ParquetError(
-			"PARQUET_INVALID",
-			`the column ${this.#leaf.path.join(".")} can't be decoded: ${what}; the file is damaged`,
-		);
-	}
+function damaged(what: string): ParquetError {
+	return new ParquetError("PARQUET_INVALID", `${what}; the file is damaged`);
+}
+
+function count(
+	levels: Uint8Array,
+	wanted: number,
+	from: number,
+	to: number,
+): number {
+	let found = 0;
+	for (let i = from; i < to; i++) if (levels[i] === wanted) found++;
+	return found;
 }
 
 function joinLevels(
@@ -213,6 +228,28 @@ function joinLevels(
 		at += to - from;
 	}
 	return joined;
+}
+
+/** Slices with values: those in a row that are PLAIN, or of the dictionary, are taken at once. */
+function runsOf(slices: readonly PageSlice[]): PageSlice[][] {
+	const runs: PageSlice[][] = [];
+	let last: DecodedPage["values"]["kind"] | undefined;
+	for (const slice of slices) {
+		const { kind } = slice.page.values;
+		if (kind === "none" || slice.valueFrom === slice.valueTo) continue;
+		if (kind === last && kind !== "vector") runs.at(-1)?.push(slice);
+		else runs.push([slice]);
+		last = kind;
+	}
+	return runs;
+}
+
+function plainParts(slices: readonly PageSlice[]): PlainPart[] {
+	return slices.flatMap(({ page: { values }, valueFrom, valueTo }) =>
+		values.kind === "plain"
+			? [{ values: values.values, count: valueTo - valueFrom }]
+			: [],
+	);
 }
 
 /** The indexes of slices that share a dictionary. */

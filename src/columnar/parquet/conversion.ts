@@ -3,8 +3,8 @@ import { decimalParts } from "../types.ts";
 import type { Vector } from "../vector.ts";
 import { ParquetError } from "./errors.ts";
 import type { SchemaElement } from "./metadata.ts";
+import type { RawValues } from "./plain-read.ts";
 import type { FileNode } from "./projection.ts";
-import type { RawValues } from "./raw.ts";
 
 /** Turns values as they lie in a file into a vector of the wanted type. */
 export type Conversion = (raw: RawValues) => Vector;

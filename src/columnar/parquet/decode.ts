@@ -5,9 +5,10 @@ import type { Conversion } from "./conversion.ts";
 import { ParquetError } from "./errors.ts";
 import type { ChunkMetadata, PageHeader } from "./metadata.ts";
 import { readPageHeader } from "./metadata.ts";
+import { PlainValues } from "./plain-read.ts";
 import type { FileNode } from "./projection.ts";
 import { decodeValues } from "./raw.ts";
-import { bitWidth, decodeHybrid } from "./rle.ts";
+import { bitWidth, decodeHybrid, isOneRun } from "./rle.ts";
 
 /** A data page's entries. */
 export interface DecodedPage {
@@ -16,13 +17,19 @@ export interface DecodedPage {
 	readonly repetition: Uint8Array | undefined;
 	/** `undefined` where all are at the maximum. */
 	readonly definition: Uint8Array | undefined;
+	/** Entries with a value. */
+	readonly present: number;
 	readonly values: PageValues;
 }
 
-/** The present values of a page, one after another; `none` where only levels are wanted. */
+/**
+ * The present values of a page, one after another. PLAIN values and those of a dictionary are
+ * decoded when they are taken. `none` where there are none, or only levels are wanted.
+ */
 export type PageValues =
 	| { readonly kind: "none" }
-	| { readonly kind: "plain"; readonly vector: Vector }
+	| { readonly kind: "plain"; readonly values: PlainValues }
+	| { readonly kind: "vector"; readonly vector: Vector }
 	| {
 			readonly kind: "dictionary";
 			readonly dictionary: Vector;
@@ -60,21 +67,6 @@ export class ChunkPages {
 	 * @throws ParquetError when the bytes contradict themselves or their headers
 	 */
 	next(): DecodedPage | undefined {
-		try {
-			return this.#next();
-		} catch (cause) {
-			if (cause instanceof ParquetError && cause.code === "PARQUET_UNSUPPORTED")
-				throw cause;
-			const reason = cause instanceof Error ? cause.message : String(cause);
-			throw new ParquetError(
-				"PARQUET_INVALID",
-				`the column ${this.#leaf.path.join(".")} can't be decoded: ${reason}`,
-				{ cause },
-			);
-		}
-	}
-
-	#next(): DecodedPage | undefined {
 		const { entries } = this.#chunk;
 		while (this.#done < entries) {
 			if (this.#offset >= this.#bytes.length)
@@ -129,22 +121,15 @@ export class ChunkPages {
 			header.kind === "data"
 				? this.#splitV1(page, header)
 				: this.#splitV2(page, header);
-		const reps =
-			repetition === undefined
-				? undefined
-				: decodeLevels(repetition, leaf.repetition, entries);
-		const defs =
-			definition === undefined
-				? undefined
-				: decodeLevels(definition, leaf.definition, entries);
-		const levels = {
-			entries,
-			repetition: reps?.every(isZero) ? undefined : reps,
-		};
-		const present = defs === undefined ? entries : count(defs, leaf.definition);
+		const reps = decodeLevels(repetition, leaf.repetition, entries, 0);
+		const max = leaf.definition;
+		const defs = decodeLevels(definition, max, entries, max);
+		const present = defs === undefined ? entries : count(defs, max);
 		return {
-			...levels,
-			definition: present === entries ? undefined : defs,
+			entries,
+			repetition: reps,
+			definition: defs,
+			present,
 			values: this.#values(body, header, present),
 		};
 	}
@@ -206,11 +191,11 @@ export class ChunkPages {
 			const indexes = decodeIndexes(body, present, dictionary.length);
 			return { kind: "dictionary", dictionary, indexes };
 		}
-		const raw =
-			present === 0
-				? decodeValues("PLAIN", type, Math.max(1, width), new Uint8Array(), 0)
-				: decodeValues(encoding, type, width, body, present);
-		return { kind: "plain", vector: convert(raw) };
+		if (present === 0) return { kind: "none" };
+		if (encoding === "PLAIN" && type !== "BOOLEAN")
+			return { kind: "plain", values: new PlainValues(body) };
+		const raw = decodeValues(encoding, type, width, body, present);
+		return { kind: "vector", vector: convert(raw) };
 	}
 }
 
@@ -220,19 +205,24 @@ interface SplitPage {
 	readonly body: Uint8Array;
 }
 
+/** `undefined` where all levels are `usual`. */
 function decodeLevels(
-	bytes: Uint8Array,
+	bytes: Uint8Array | undefined,
 	max: number,
 	entries: number,
-): Uint8Array {
+	usual: number,
+): Uint8Array | undefined {
+	if (bytes === undefined) return undefined;
+	const width = bitWidth(max);
+	if (isOneRun(bytes, 0, bytes.length, width, usual, entries)) return undefined;
 	const levels = new Uint8Array(entries);
-	if (!decodeHybrid(bytes, 0, bytes.length, bitWidth(max), levels, entries))
+	if (!decodeHybrid(bytes, 0, bytes.length, width, levels, entries))
 		throw damaged("a page's levels end too early");
 	// Where every number of the width is a level, none can be above.
-	if ((max & (max + 1)) === 0) return levels;
-	for (let i = 0; i < entries; i++)
-		if ((levels[i] as number) > max)
-			throw damaged(`a level of ${levels[i]} is above ${max}`);
+	if ((max & (max + 1)) !== 0)
+		for (let i = 0; i < entries; i++)
+			if ((levels[i] as number) > max)
+				throw damaged(`a level of ${levels[i]} is above ${max}`);
 	return levels;
 }
 
@@ -256,10 +246,6 @@ function decodeIndexes(
 			);
 	}
 	return indexes;
-}
-
-function isZero(level: number): boolean {
-	return level === 0;
 }
 
 function count(levels: Uint8Array, wanted: number): number {

@@ -1,19 +1,15 @@
 import { deltaBinaryUnpack } from "hyparquet/src/delta.js";
-import type { BytesVector, Vector } from "../vector.ts";
+import type { BytesVector } from "../vector.ts";
 import { ParquetError } from "./errors.ts";
+import type { RawValues } from "./plain-read.ts";
+import {
+	fixedWidth,
+	PlainValues,
+	plainWidth,
+	takePlain,
+	truncated,
+} from "./plain-read.ts";
 import { decodeHybrid } from "./rle.ts";
-
-/** Values of a page as they lie in the file, without nulls. INT96 has 12 bytes. */
-export type RawValues =
-	| Extract<Vector, { kind: "bool" | "i32" | "i64" | "f32" | "f64" | "bytes" }>
-	| FixedValues;
-
-export interface FixedValues {
-	readonly kind: "fixed";
-	readonly length: number;
-	readonly width: number;
-	readonly values: Uint8Array;
-}
 
 /**
  * Decodes `count` values of a physical type (names of parquet.thrift) in any encoding but a
@@ -68,7 +64,7 @@ export function decodeValues(
 				for (let i = 0; i < count; i++)
 					joined[i * size + b] = bytes[b * count + i] as number;
 			}
-			return decodePlain(physical, width, joined, count);
+			return fixedWidth(physical, size, joined);
 		}
 	}
 	throw new ParquetError(
@@ -83,96 +79,15 @@ function decodePlain(
 	bytes: Uint8Array,
 	count: number,
 ): RawValues {
-	const slots = { length: count, validity: undefined };
-	if (physical === "BYTE_ARRAY") return decodePlainBytes(bytes, count);
-	if (physical === "BOOLEAN") {
-		if (bytes.length * 8 < count) throw truncated(physical);
-		const values = new Uint8Array(count);
-		for (let i = 0; i < count; i++)
-			values[i] = ((bytes[i >>> 3] as number) >>> (i & 7)) & 1;
-		return { kind: "bool", ...slots, values };
-	}
-	const size = plainWidth(physical, width);
-	if (size === undefined) {
-		throw new ParquetError(
-			"PARQUET_UNSUPPORTED",
-			`the physical type ${physical} of width ${width} is not known; rewrite the file`,
-		);
-	}
-	if (bytes.length < count * size) throw truncated(physical);
-	// A copy: it is aligned, and keeps no page alive. (`slice` of a Buffer would be a view.)
-	const values = new Uint8Array(bytes.subarray(0, count * size));
-	switch (physical) {
-		case "INT32":
-			return { kind: "i32", ...slots, values: new Int32Array(values.buffer) };
-		case "INT64":
-			return {
-				kind: "i64",
-				...slots,
-				values: new BigInt64Array(values.buffer),
-			};
-		case "FLOAT":
-			return { kind: "f32", ...slots, values: new Float32Array(values.buffer) };
-		case "DOUBLE":
-			return { kind: "f64", ...slots, values: new Float64Array(values.buffer) };
-		default:
-			return { kind: "fixed", length: count, width: size, values };
-	}
-}
-
-function plainWidth(physical: string, width: number): number | undefined {
-	switch (physical) {
-		case "INT32":
-		case "FLOAT":
-			return 4;
-		case "INT64":
-		case "DOUBLE":
-			return 8;
-		case "INT96":
-			return 12;
-		case "FIXED_LEN_BYTE_ARRAY":
-			return width > 0 ? width : undefined;
-		default:
-			return undefined;
-	}
-}
-
-function decodePlainBytes(bytes: Uint8Array, count: number): BytesVector {
-	const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-	const offsets = new Int32Array(count + 1);
-	const end = bytes.length;
-	let at = 0;
-	let size = 0;
-	for (let i = 0; i < count; i++) {
-		if (at + 4 > end) throw truncated("BYTE_ARRAY");
-		const length = view.getInt32(at, true);
-		if (length < 0 || length > end - at - 4) throw truncated("BYTE_ARRAY");
-		at += 4 + length;
-		size += length;
-		offsets[i + 1] = size;
-	}
-	const data = new Uint8Array(size);
-	for (let i = 0; i < count; i++) {
-		const start = offsets[i] as number;
-		copy(bytes, start + 4 * (i + 1), data, start, offsets[i + 1] as number);
-	}
-	return { kind: "bytes", length: count, validity: undefined, offsets, data };
-}
-
-/** Copies to `out[start…end)`; a loop beats `set` for short runs. */
-function copy(
-	bytes: Uint8Array,
-	from: number,
-	out: Uint8Array,
-	start: number,
-	end: number,
-): void {
-	if (end - start > 48) {
-		out.set(bytes.subarray(from, from + end - start), start);
-		return;
-	}
-	const shift = from - start;
-	for (let i = start; i < end; i++) out[i] = bytes[i + shift] as number;
+	if (physical !== "BOOLEAN")
+		return takePlain(physical, width, [
+			{ values: new PlainValues(bytes), count },
+		]);
+	if (bytes.length * 8 < count) throw truncated(physical);
+	const values = new Uint8Array(count);
+	for (let i = 0; i < count; i++)
+		values[i] = ((bytes[i >>> 3] as number) >>> (i & 7)) & 1;
+	return { kind: "bool", length: count, validity: undefined, values };
 }
 
 function decodeRleBooleans(bytes: Uint8Array, count: number): RawValues {
@@ -256,11 +171,4 @@ function decodeDeltaBytes(bytes: Uint8Array, count: number): BytesVector {
 function readerOf(bytes: Uint8Array): { view: DataView; offset: number } {
 	const { buffer, byteOffset, byteLength } = bytes;
 	return { view: new DataView(buffer, byteOffset, byteLength), offset: 0 };
-}
-
-function truncated(physical: string): ParquetError {
-	return new ParquetError(
-		"PARQUET_INVALID",
-		`a page's ${physical} values end too early or contradict their lengths; the file is damaged`,
-	);
 }

@@ -193,6 +193,35 @@ export function decodeHybrid(
 	return true;
 }
 
+/** Whether `bytes[start…end)` start with a run that repeats `value` at least `count` times. */
+export function isOneRun(
+	bytes: Uint8Array,
+	start: number,
+	end: number,
+	width: number,
+	value: number,
+	count: number,
+): boolean {
+	let header = 0;
+	let scale = 1;
+	let byte = 0x80;
+	let at = start;
+	while (byte & 0x80) {
+		if (at >= end || scale > 2 ** 42) return false;
+		byte = bytes[at++] as number;
+		header += (byte & 0x7f) * scale;
+		scale *= 128;
+	}
+	// Levels are of a byte at most.
+	return (
+		header % 2 === 0 &&
+		header / 2 >= count &&
+		width <= 8 &&
+		at < end &&
+		bytes[at] === value
+	);
+}
+
 function unpackBits(
 	bytes: Uint8Array,
 	start: number,

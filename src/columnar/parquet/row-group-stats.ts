@@ -12,12 +12,12 @@ import type {
 	SchemaElement,
 	Statistics,
 } from "./metadata.ts";
+import type { RawValues } from "./plain-read.ts";
 import { plainForms } from "./plain-value.ts";
 import type { FileNode, ReadNode } from "./projection.ts";
 import { project } from "./projection.ts";
 import type { RandomAccess } from "./random-access.ts";
 import { readRange } from "./random-access.ts";
-import type { RawValues } from "./raw.ts";
 import { decodeValues } from "./raw.ts";
 
 /** What the footer says of a row group: enough to see that no row of it is wanted. */

@@ -3,8 +3,10 @@ export const SEED = Number(
 	process.env.PROPERTY_SEED ?? Math.floor(Date.now() % 2 ** 31),
 );
 
+export type Random = () => number;
+
 /** Uniform in [0, 1), the same for the same seed. */
-export function generator(seed: number): () => number {
+export function generator(seed: number): Random {
 	let state = seed >>> 0;
 	return () => {
 		state = (state + 0x6d2b79f5) >>> 0;
@@ -15,7 +17,7 @@ export function generator(seed: number): () => number {
 	};
 }
 
-export function pick<T>(random: () => number, from: readonly T[]): T {
+export function pick<T>(random: Random, from: readonly T[]): T {
 	return from[Math.floor(random() * from.length)] as T;
 }
 
@@ -28,7 +30,7 @@ const ALPHABETS = [
 ].map((letters) => [...letters]);
 
 /** Text of up to `length` characters, at least one; nasty ones as often as others. */
-export function textOf(random: () => number, length: number): string {
+export function textOf(random: Random, length: number): string {
 	const count = 1 + Math.floor(random() * length);
 	let text = "";
 	for (let i = 0; i < count; i++) text += pick(random, pick(random, ALPHABETS));
@@ -36,7 +38,7 @@ export function textOf(random: () => number, length: number): string {
 }
 
 /** An integer of up to `bits` bits and either sign, small ones as often as large. */
-export function integerOf(random: () => number, bits: number): bigint {
+export function integerOf(random: Random, bits: number): bigint {
 	let value = 0n;
 	const used = Math.floor(random() * (bits + 1));
 	for (let bit = 0; bit < used; bit++)

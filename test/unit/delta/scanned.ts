@@ -10,6 +10,7 @@ import {
 	type ScanOptions,
 	scanFiles,
 } from "../../../src/delta/scan.ts";
+import { fileStats } from "../../../src/delta/stats.ts";
 import { openMemoryStore } from "../../../src/storage/memory.ts";
 
 export function engineOf(): Engine {
@@ -45,13 +46,16 @@ export async function store(
 	options: {
 		fieldIds?: boolean;
 		rowGroupRows?: number;
+		bloom?: readonly (readonly string[])[];
+		stats?: boolean;
 		add?: Partial<AddFile>;
 	} = {},
 ): Promise<AddFile> {
-	const { fieldIds = false, rowGroupRows = 1000 } = options;
-	const { bytes } = encodeParquet([batchOf(schema, rows)], {
+	const { fieldIds = false, rowGroupRows = 1000, bloom = [] } = options;
+	const { bytes, leaves } = encodeParquet([batchOf(schema, rows)], {
 		fieldIds,
 		rowGroupRows,
+		bloom,
 	});
 	await engine.store.put(path, bytes);
 	return {
@@ -60,6 +64,9 @@ export async function store(
 		size: bytes.length,
 		modificationTime: 0,
 		dataChange: true,
+		...(options.stats === true
+			? { stats: fileStats(rows.length, leaves) }
+			: {}),
 		...options.add,
 	};
 }
@@ -93,15 +100,19 @@ export async function rowsOf(
 	options: ScanOptions = {},
 ): Promise<Value[]> {
 	const rows: Value[] = [];
-	for await (const { batch } of scanFiles(engine, table, options)) {
-		const vector = {
-			kind: "struct" as const,
-			length: batch.length,
-			validity: undefined,
-			children: batch.columns,
-		};
-		for (let i = 0; i < batch.length; i++)
-			rows.push(valueAt(vector, batch.schema, i));
-	}
+	for await (const { batch } of scanFiles(engine, table, options))
+		rows.push(...rowsFrom(batch));
 	return rows;
+}
+
+export function rowsFrom(batch: Batch): Value[] {
+	const vector = {
+		kind: "struct" as const,
+		length: batch.length,
+		validity: undefined,
+		children: batch.columns,
+	};
+	return Array.from({ length: batch.length }, (_, i) =>
+		valueAt(vector, batch.schema, i),
+	);
 }

@@ -1,0 +1,364 @@
+import { take } from "../columnar/batch.ts";
+import { constantVector, nullVector } from "../columnar/literal.ts";
+import type { StructField, StructType } from "../columnar/types.ts";
+import { formatValue, valueAt } from "../columnar/value.ts";
+import type { Batch, Vector } from "../columnar/vector.ts";
+import { bind, bindPredicate } from "../expression/bind.ts";
+import { type Bound, boundPartsOf, node } from "../expression/bound.ts";
+import { coerce } from "../expression/coerce.ts";
+import { ExpressionError } from "../expression/errors.ts";
+import { evaluate } from "../expression/evaluate.ts";
+import { columnsOf, type Expression } from "../expression/expression.ts";
+import { parseExpression } from "../expression/parse.ts";
+import type { Metadata } from "./actions.ts";
+import { DeltaError } from "./errors.ts";
+import { findNull } from "./not-null.ts";
+
+/**
+ * What a table demands of the rows that are written to it (PROTOCOL.md, "Column Invariants", "CHECK
+ * Constraints", "Generated Columns", "Default Columns"), bound to its schema.
+ */
+export interface TableConstraints {
+	readonly schema: StructType;
+	readonly checks: readonly Check[];
+	/** Of columns that rows may lack: their value, in the order they are to be computed. */
+	readonly fills: readonly Fill[];
+}
+
+export interface Check {
+	readonly kind: "check constraint" | "invariant" | "generated column";
+	readonly name: string;
+	/** As the table has it. */
+	readonly expression: string;
+	/** Has to be true: neither false nor null. */
+	readonly bound: Bound;
+}
+
+export interface Fill {
+	readonly kind: "default" | "generated column";
+	readonly field: StructField;
+	readonly bound: Bound;
+}
+
+/**
+ * The constraints of a table.
+ * @throws DeltaError DELTA_UNSUPPORTED_WRITER when one can't be enforced: no row may be written then
+ */
+export function tableConstraints(
+	metadata: Pick<Metadata, "configuration">,
+	schema: StructType,
+): TableConstraints {
+	const checks: Check[] = [];
+	const defaults: Fill[] = [];
+	const generated: Fill[] = [];
+	const isGenerated = (name: string | undefined): boolean =>
+		schema.fields.some(
+			(field) =>
+				field.name.toLowerCase() === name?.toLowerCase() &&
+				field.metadata[GENERATED] !== undefined,
+		);
+	for (const { field, path, elements } of fieldsOf(schema)) {
+		const name = path.join(".");
+		const refuse = (what: string, key: string): void => {
+			if (field.metadata[key] !== undefined)
+				throw cannot(
+					what,
+					name,
+					String(field.metadata[key]),
+					"it is of a nested field, which no engine defines",
+				);
+		};
+		if (path.length > 1) {
+			refuse("generated column", GENERATED);
+			refuse("default", DEFAULT);
+		}
+		if (elements) refuse("invariant", INVARIANT);
+		const { [INVARIANT]: invariant, [GENERATED]: generation } = field.metadata;
+		if (invariant !== undefined) {
+			const expression = invariantText(invariant, name);
+			const bound = compiled("invariant", name, expression, (parsed) =>
+				bindPredicate(parsed, schema),
+			);
+			checks.push({ kind: "invariant", name, expression, bound });
+		}
+		if (generation !== undefined) {
+			const expression = String(generation);
+			const bound = compiled("generated column", name, expression, (parsed) => {
+				if (columnsOf(parsed).some(([first]) => isGenerated(first)))
+					throw new ExpressionError(
+						"EXPRESSION_UNSUPPORTED",
+						"it is made of a generated column",
+					);
+				if (typeof field.type !== "string" || field.type === "variant")
+					throw new ExpressionError(
+						"EXPRESSION_UNSUPPORTED",
+						`a column of type ${typeof field.type === "string" ? field.type : field.type.type} can't be compared`,
+					);
+				return coerce(bind(parsed, schema), field.type, 0);
+			});
+			generated.push({ kind: "generated column", field, bound });
+			checks.push({
+				kind: "generated column",
+				name,
+				expression,
+				bound: node({
+					kind: "compare",
+					operator: "<=>",
+					left: columnBound(field, schema),
+					right: bound,
+					type: "boolean",
+				}),
+			});
+		}
+		const { [DEFAULT]: text } = field.metadata;
+		if (text !== undefined && path.length === 1)
+			defaults.push({
+				kind: "default",
+				field,
+				bound: compiled("default", name, String(text), (parsed) =>
+					coerce(bind(parsed, NOTHING), field.type, 0),
+				),
+			});
+	}
+	for (const [key, expression] of Object.entries(metadata.configuration)) {
+		if (!key.startsWith(CHECK)) continue;
+		const name = key.slice(CHECK.length);
+		const bound = compiled("check constraint", name, expression, (parsed) =>
+			bindPredicate(parsed, schema),
+		);
+		checks.push({ kind: "check constraint", name, expression, bound });
+	}
+	return { schema, checks, fills: [...defaults, ...generated] };
+}
+
+/**
+ * The rows with the columns that they lack and the table has a default or an expression for. A column
+ * that is there stays as it is, null included. `now` in milliseconds since the epoch.
+ * @throws DeltaError DELTA_CONSTRAINT_VIOLATED when a row has no such value
+ */
+export function completeRows(
+	{ fills, schema }: TableConstraints,
+	batch: Batch,
+	options: { readonly now: number },
+): Batch {
+	const has = new Set(batch.schema.fields.map(({ name }) => name));
+	let complete = batch;
+	for (const { field, bound, kind } of fills) {
+		if (has.has(field.name)) continue;
+		const rows = kind === "default" ? ONE_ROW : withNulls(schema, complete);
+		let vector: Vector;
+		try {
+			vector = evaluate(bound, rows, options);
+		} catch (cause) {
+			if (!(cause instanceof ExpressionError)) throw cause;
+			throw new DeltaError(
+				"DELTA_CONSTRAINT_VIOLATED",
+				`the ${kind} of ${field.name} can't be computed: ${cause.message}`,
+				{ cause },
+			);
+		}
+		if (kind === "default")
+			vector = constantVector(
+				field.type,
+				valueAt(vector, field.type, 0),
+				batch.length,
+			);
+		complete = {
+			schema: {
+				type: "struct",
+				fields: [...complete.schema.fields, field],
+			},
+			length: batch.length,
+			columns: [...complete.columns, vector],
+		};
+	}
+	return complete;
+}
+
+/**
+ * Checks every row. Columns are found by name; those that the rows lack are null.
+ * @throws DeltaError DELTA_CONSTRAINT_VIOLATED with the constraint, and the values that it looks at in
+ *   the first row that breaks it
+ */
+export function checkRows(
+	{ schema, checks }: TableConstraints,
+	batch: Batch,
+	options: { readonly now: number },
+): void {
+	const missing = findNull(schema, batch);
+	if (missing !== undefined)
+		throw new DeltaError(
+			"DELTA_CONSTRAINT_VIOLATED",
+			`the column ${missing.path.join(".")} is NOT NULL, and has no value in row ${missing.row + 1} of ${batch.length}; nothing was written`,
+		);
+	if (checks.length === 0) return;
+	const rows = withNulls(schema, batch);
+	for (const check of checks) {
+		const row = firstBroken(check, rows, options);
+		if (row !== undefined) throw violation(check, rows, row);
+	}
+}
+
+const INVARIANT = "delta.invariants";
+const GENERATED = "delta.generationExpression";
+const DEFAULT = "CURRENT_DEFAULT";
+const CHECK = "delta.constraints.";
+const NOTHING: StructType = { type: "struct", fields: [] };
+const ONE_ROW: Batch = { schema: NOTHING, length: 1, columns: [] };
+const SHOWN = 100;
+
+interface FoundField {
+	readonly field: StructField;
+	readonly path: readonly string[];
+	/** It is inside of an array or a map. */
+	readonly elements: boolean;
+}
+
+function* fieldsOf(
+	type: StructField["type"],
+	path: readonly string[] = [],
+	elements = false,
+): Generator<FoundField, void, undefined> {
+	if (typeof type === "string") return;
+	switch (type.type) {
+		case "struct":
+			for (const field of type.fields) {
+				const at = [...path, field.name];
+				yield { field, path: at, elements };
+				yield* fieldsOf(field.type, at, elements);
+			}
+			return;
+		case "array":
+			yield* fieldsOf(type.elementType, [...path, "element"], true);
+			return;
+		case "map":
+			yield* fieldsOf(type.keyType, [...path, "key"], true);
+			yield* fieldsOf(type.valueType, [...path, "value"], true);
+	}
+}
+
+/** `{"expression":{"expression":"…"}}`, as text in the schema's metadata. */
+function invariantText(invariant: unknown, name: string): string {
+	try {
+		const json: unknown =
+			typeof invariant === "string" ? JSON.parse(invariant) : invariant;
+		const { expression } = json as { expression: { expression: unknown } };
+		if (typeof expression.expression === "string") return expression.expression;
+	} catch {
+		// What it holds instead is said below.
+	}
+	const text =
+		typeof invariant === "string" ? invariant : JSON.stringify(invariant);
+	throw cannot("invariant", name, text ?? "", "it holds no expression");
+}
+
+function compiled(
+	kind: string,
+	name: string,
+	expression: string,
+	make: (parsed: Expression) => Bound,
+): Bound {
+	try {
+		return make(parseExpression(expression));
+	} catch (cause) {
+		if (!(cause instanceof ExpressionError)) throw cause;
+		throw cannot(kind, name, expression, cause.message, cause);
+	}
+}
+
+function columnBound(field: StructField, schema: StructType): Bound {
+	return {
+		kind: "column",
+		path: [field.name],
+		places: [schema.fields.indexOf(field)],
+		type: field.type,
+		fallible: false,
+	};
+}
+
+/** The table's columns in its order. */
+function withNulls(schema: StructType, batch: Batch): Batch {
+	const place = new Map(
+		batch.schema.fields.map(({ name }, i) => [name, i] as const),
+	);
+	return {
+		schema: {
+			type: "struct",
+			fields: schema.fields.map((field) => {
+				const at = place.get(field.name);
+				const own = at === undefined ? undefined : batch.schema.fields[at];
+				return own === undefined ? field : { ...field, type: own.type };
+			}),
+		},
+		length: batch.length,
+		columns: schema.fields.map(({ name, type }) => {
+			const at = place.get(name);
+			const own = at === undefined ? undefined : batch.columns[at];
+			return own ?? nullVector(type, batch.length);
+		}),
+	};
+}
+
+/** The first row for which a check is not true, or has no result. */
+function firstBroken(
+	{ bound }: Check,
+	batch: Batch,
+	options: { readonly now: number },
+): number | undefined {
+	try {
+		const vector = evaluate(bound, batch, options);
+		for (let i = 0; i < batch.length; i++)
+			if (valueAt(vector, "boolean", i) !== true) return i;
+		return undefined;
+	} catch (error) {
+		if (!(error instanceof ExpressionError)) throw error;
+	}
+	// Some row has no result; which one, a row alone tells.
+	for (let i = 0; i < batch.length; i++) {
+		try {
+			const row = take(batch, Int32Array.of(i));
+			if (valueAt(evaluate(bound, row, options), "boolean", 0) !== true)
+				return i;
+		} catch (error) {
+			if (error instanceof ExpressionError) return i;
+			throw error;
+		}
+	}
+	return undefined;
+}
+
+function violation(check: Check, batch: Batch, row: number): DeltaError {
+	const one = take(batch, Int32Array.of(row));
+	const seen = new Map<string, string>();
+	const open: Bound[] = [check.bound];
+	for (let next = open.shift(); next !== undefined; next = open.shift()) {
+		if (next.kind === "column") {
+			const value = valueAt(evaluate(next, one), next.type, 0);
+			const text = formatValue(value, next.type);
+			seen.set(
+				next.path.join("."),
+				text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text,
+			);
+		}
+		open.push(...boundPartsOf(next));
+	}
+	const values = [...seen].map(([name, text]) => `${name} = ${text}`);
+	return new DeltaError(
+		"DELTA_CONSTRAINT_VIOLATED",
+		`the ${check.kind} ${check.name} (${check.expression}) is not true for row ${row + 1} of ${batch.length}${values.length === 0 ? "" : `: ${values.join(", ")}`}; nothing was written`,
+	);
+}
+
+function cannot(
+	kind: string,
+	name: string,
+	expression: string,
+	why: string,
+	cause?: unknown,
+): DeltaError {
+	return new DeltaError(
+		"DELTA_UNSUPPORTED_WRITER",
+		`the ${kind} ${name} (${expression.slice(0, 500)}) can't be enforced here: ${why}; write with an engine that can, or drop it`,
+		{ cause },
+	);
+}

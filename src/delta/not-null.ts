@@ -1,0 +1,137 @@
+import type { DataType, StructType } from "../columnar/types.ts";
+import type { Batch, Vector } from "../columnar/vector.ts";
+
+/** Where a value is missing that has to be there. */
+export interface MissingValue {
+	readonly path: readonly string[];
+	/** Of the batch. */
+	readonly row: number;
+}
+
+/**
+ * The first null that a schema forbids, at any depth: of a field that is not nullable in a struct
+ * that is there, of an element of an array without nulls, of a value of such a map. Fields are found
+ * by name; one that the rows lack is null.
+ */
+export function findNull(
+	schema: StructType,
+	batch: Batch,
+): MissingValue | undefined {
+	if (batch.length === 0) return undefined;
+	for (const { name, type, nullable } of schema.fields) {
+		const at = batch.schema.fields.findIndex((field) => field.name === name);
+		const vector = batch.columns[at];
+		if (!nullable) {
+			const row = vector === undefined ? 0 : vector.validity?.indexOf(0);
+			if (row !== undefined && row >= 0) return { path: [name], row };
+		}
+		if (vector === undefined || !forbids(type)) continue;
+		const slots = Array.from({ length: batch.length }, (_, i) => i);
+		const own = batch.schema.fields[at]?.type ?? type;
+		const found = within(vector, { type, own }, [name], { slots, rows: slots });
+		if (found !== undefined) return found;
+	}
+	return undefined;
+}
+
+/** Slots of a vector, and the row of the batch that each belongs to. */
+interface Places {
+	readonly slots: readonly number[];
+	readonly rows: readonly number[];
+}
+
+/** Whether a type says anywhere below that nulls have no place. */
+function forbids(type: DataType): boolean {
+	if (typeof type === "string") return false;
+	switch (type.type) {
+		case "struct":
+			return type.fields.some(
+				(field) => !field.nullable || forbids(field.type),
+			);
+		case "array":
+			return !type.containsNull || forbids(type.elementType);
+		case "map":
+			return (
+				!type.valueContainsNull ||
+				forbids(type.keyType) ||
+				forbids(type.valueType)
+			);
+	}
+}
+
+/** `type` is the table's, `own` that of the rows. */
+function within(
+	vector: Vector,
+	{ type, own }: { readonly type: DataType; readonly own: DataType },
+	path: readonly string[],
+	places: Places,
+): MissingValue | undefined {
+	if (typeof type === "string" || typeof own === "string" || !forbids(type))
+		return undefined;
+	const there = present(vector, places);
+	const child = (
+		inner: Vector | undefined,
+		types: { readonly type: DataType; readonly own: DataType },
+		name: string,
+		nullable: boolean,
+		at: Places,
+	): MissingValue | undefined => {
+		const below = [...path, name];
+		const missing = nullable
+			? -1
+			: at.slots.findIndex((slot) =>
+					inner === undefined ? true : inner.validity?.[slot] === 0,
+				);
+		if (missing >= 0) return { path: below, row: at.rows[missing] ?? 0 };
+		return inner === undefined ? undefined : within(inner, types, below, at);
+	};
+	if (type.type === "struct" && own.type === "struct") {
+		for (const { name, nullable, type: of } of type.fields) {
+			const i = own.fields.findIndex((field) => field.name === name);
+			const inner = vector.kind === "struct" ? vector.children[i] : undefined;
+			const types = { type: of, own: own.fields[i]?.type ?? of };
+			const found = child(inner, types, name, nullable, there);
+			if (found !== undefined) return found;
+		}
+	} else if (
+		type.type === "array" &&
+		own.type === "array" &&
+		vector.kind === "list"
+	) {
+		const types = { type: type.elementType, own: own.elementType };
+		const inner = elements(vector.offsets, there);
+		return child(vector.child, types, "element", type.containsNull, inner);
+	} else if (
+		type.type === "map" &&
+		own.type === "map" &&
+		vector.kind === "map"
+	) {
+		const inner = elements(vector.offsets, there);
+		const keys = { type: type.keyType, own: own.keyType };
+		const values = { type: type.valueType, own: own.valueType };
+		return (
+			child(vector.keys, keys, "key", false, inner) ??
+			child(vector.values, values, "value", type.valueContainsNull, inner)
+		);
+	}
+	return undefined;
+}
+
+function present({ validity }: Vector, { slots, rows }: Places): Places {
+	if (validity === undefined) return { slots, rows };
+	const valid = (_: number, k: number): boolean =>
+		validity[slots[k] ?? 0] === 1;
+	return { slots: slots.filter(valid), rows: rows.filter(valid) };
+}
+
+function elements(offsets: Int32Array, { slots, rows }: Places): Places {
+	const inner: { slots: number[]; rows: number[] } = { slots: [], rows: [] };
+	slots.forEach((slot, k) => {
+		const end = offsets[slot + 1] as number;
+		for (let at = offsets[slot] as number; at < end; at++) {
+			inner.slots.push(at);
+			inner.rows.push(rows[k] as number);
+		}
+	});
+	return inner;
+}
