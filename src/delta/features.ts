@@ -57,13 +57,13 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
 	},
 	invariants: {
 		...WRITER,
-		write: "inactive",
+		write: "always",
 		active: inSchema("delta.invariants"),
 		legacy: { reader: 1, writer: 2 },
 	},
 	checkConstraints: {
 		...WRITER,
-		write: "inactive",
+		write: "always",
 		active: (metadata) =>
 			Object.keys(metadata.configuration).some((name) =>
 				name.startsWith("delta.constraints."),
@@ -78,7 +78,7 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
 	},
 	generatedColumns: {
 		...WRITER,
-		write: "inactive",
+		write: "always",
 		active: inSchema("delta.generationExpression"),
 		legacy: { reader: 1, writer: 4 },
 	},
@@ -144,7 +144,7 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
 	},
 	allowColumnDefaults: {
 		...WRITER,
-		write: "inactive",
+		write: "always",
 		active: inSchema("CURRENT_DEFAULT"),
 	},
 	checkpointProtection: { ...WRITER, write: "always" },

@@ -9,8 +9,10 @@ import { valueAt } from "../columnar/value.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
 import type { AddFile, Metadata } from "./actions.ts";
 import { mappingMode, physicalSchema } from "./column-mapping.ts";
+import { checkRows, completeRows, tableConstraints } from "./constraints.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
+import { checkWritable } from "./features.ts";
 import {
 	encodePath,
 	partitionFolder,
@@ -34,16 +36,21 @@ export interface StagedFile {
 
 /**
  * Encodes and stores a batch, one file per partition; nothing is visible before a commit. Columns are
- * matched by name; those that the batch lacks are null.
- * @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for a column that the table has not, or in another type
+ * matched by name; those that the batch lacks have their default, are generated, or null.
+ * @throws DeltaError before anything is stored: DELTA_SCHEMA_INCOMPATIBLE for a column that the table has
+ * not, or in another type; DELTA_CONSTRAINT_VIOLATED; DELTA_UNSUPPORTED_WRITER
  */
 export async function stageFiles(
 	engine: Engine,
 	table: TableLayout,
-	batch: Batch,
+	rows: Batch,
 	options: { readonly tags?: Readonly<Record<string, string>> } = {},
 ): Promise<StagedFile[]> {
 	const { metadata, protocol, schema } = table;
+	checkWritable(protocol, metadata, table.url);
+	const constraints = tableConstraints(metadata, schema);
+	const batch = completeRows(constraints, rows, { now: engine.now() });
+	checkRows(constraints, batch, { now: engine.now() });
 	const mode = mappingMode(protocol, metadata);
 	const physical = physicalSchema(schema, mode);
 	const columns = columnsFor(table, batch);
