@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -159,6 +160,8 @@ async function run(
 				return JSON.parse(value) as Result;
 			}),
 		);
+		// A profile is written at the end.
+		await Promise.all(children.map(ended));
 		return {
 			seconds: Math.max(...results.map(({ seconds }) => seconds)),
 			cpuSeconds: results.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
@@ -182,6 +185,11 @@ async function check(location: string, processes: number): Promise<void> {
 	const files = snapshot?.files.size ?? 0;
 	if (files < commits + processes || files > commits + processes + 1)
 		throw new Error(`${location} has ${files} files of ${commits} appends`);
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+	if (child.exitCode === null && child.signalCode === null)
+		await once(child, "exit");
 }
 
 function median(numbers: readonly number[]): number {

@@ -49,6 +49,8 @@ export async function startS3(
 				secretAccessKey,
 				"--region",
 				region,
+				// As S3 does: a connection for each request would be most of its cost.
+				"--keep-alive",
 				"posix",
 				folder,
 			],

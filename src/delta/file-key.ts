@@ -1,4 +1,5 @@
 import type { AddFile, RemoveFile } from "./actions.ts";
+import { dvId } from "./deletion-vector.ts";
 import { canonicalPath } from "./path.ts";
 
 /** A logical file: the decoded path and the identity of its deletion vector (PROTOCOL.md, "Action Reconciliation"). */
@@ -7,7 +8,5 @@ export function fileKey(
 ): string {
 	const dv = file.deletionVector;
 	const path = canonicalPath(file.path);
-	return dv === undefined || dv === null
-		? path
-		: `${path}\n${dv.storageType}${dv.pathOrInlineDv}${dv.offset === undefined ? "" : `@${dv.offset}`}`;
+	return dv === undefined || dv === null ? path : `${path}\n${dvId(dv)}`;
 }

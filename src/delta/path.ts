@@ -65,6 +65,11 @@ export function placeOf(path: string, root: string): FilePlace {
 		absolute.path.startsWith(folder)
 	)
 		return { kind: "inside", path: absolute.path.slice(folder.length) };
+	if (!absolute.path.isWellFormed())
+		throw new DeltaError(
+			"DELTA_LOG_INVALID",
+			`file path ${JSON.stringify(path)} is no Unicode text`,
+		);
 	const escaped = absolute.path.split("/").map(encodeURIComponent).join("/");
 	return { kind: "outside", url: `${scheme}://${authority}${escaped}` };
 }

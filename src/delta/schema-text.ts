@@ -74,7 +74,12 @@ function structOf(
 	return { ...json, type: "struct", fields };
 }
 
+/** Levels of nesting: more would exhaust the stack. */
+const MAX_DEPTH = 500;
+
 function typeOf(type: unknown, path: readonly string[], url: string): DataType {
+	if (path.length > MAX_DEPTH)
+		throw invalid(url, `the column ${path[0]} nests deeper than ${MAX_DEPTH}`);
 	if (typeof type === "string") return primitiveOf(type, path, url);
 	if (!isObject(type)) throw invalid(url, `${nameOf(path)} has no type`);
 	const flag = (name: string): boolean => {

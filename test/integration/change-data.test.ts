@@ -150,60 +150,69 @@ describe.skipIf(!Spark.installed)("Spark", () => {
 		await spark?.stop();
 	});
 
+	// Spark's first statements take long, all the more on a machine with other work.
+	const timeout = 900_000;
+
 	test.each([
 		["with deletion vectors", true],
 		["with rewritten files", false],
-	])("its changes are read as it reads them, %s", async (_, vectors) => {
-		const folder = join(dir, `spark-${vectors}`);
-		const name = `delta.\`${folder}\``;
-		for (const statement of [
-			`CREATE TABLE ${name} (id BIGINT, word STRING, price DECIMAL(9,2)) USING delta ${vectors ? "" : "PARTITIONED BY (word)"} TBLPROPERTIES (delta.enableChangeDataFeed = true, delta.enableDeletionVectors = ${vectors}, delta.enableInCommitTimestamps = true)`,
-			`INSERT INTO ${name} SELECT id, concat('w', id % 3), id / 4 FROM range(0, 60, 1, 1)`,
-			`DELETE FROM ${name} WHERE id % 9 = 4`,
-			`UPDATE ${name} SET price = price + 1 WHERE id % 10 = 3`,
-			`DELETE FROM ${name} WHERE id < 6`,
-			`MERGE INTO ${name} t USING (SELECT id, 'merged' AS word, CAST(1 AS DECIMAL(9,2)) AS price FROM range(50, 70)) s ON t.id = s.id WHEN MATCHED AND t.id % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET word = s.word WHEN NOT MATCHED THEN INSERT *`,
-			`OPTIMIZE ${name}`,
-			`RESTORE TABLE ${name} TO VERSION AS OF 3`,
-			`ALTER TABLE ${name} ADD COLUMNS (late DOUBLE)`,
-			`INSERT INTO ${name} VALUES (100, 'w1', 2.5, 0.5), (101, NULL, NULL, NULL)`,
-			`DELETE FROM ${name}`,
-		])
-			await spark.sql(statement);
-		const engine = engineOf(folder);
-		const { version } = await newest(engine);
-		for (const [first, last] of [
-			[0, version],
-			[2, 5],
-			[version - 1, version],
-		] as const) {
-			const theirs = await spark.changes(folder, first, last);
-			// Its columns are those of the newest version, ours those of the last.
-			const { schema } = await snapshotAt(engine, last);
-			const columns = struct(
-				...theirs.schema.fields.filter(
-					({ name }) =>
-						name.startsWith("_") ||
-						schema.fields.some((own) => own.name === name),
-				),
-			);
-			const places = columns.fields.map(({ name }) =>
-				theirs.schema.fields.findIndex((their) => their.name === name),
-			);
-			expect(
-				comparable(await changedRows(engine, first, last, columns), columns),
-				`${first} to ${last}`,
-			).toEqual(
-				comparable(
-					theirs.rows.map((row) => places.map((at) => row[at] ?? null)),
-					columns,
-				),
-			);
-		}
-		await expectFold(engine, version);
-	});
+	])(
+		"its changes are read as it reads them, %s",
+		{ timeout },
+		async (_, vectors) => {
+			const folder = join(dir, `spark-${vectors}`);
+			const name = `delta.\`${folder}\``;
+			for (const statement of [
+				`CREATE TABLE ${name} (id BIGINT, word STRING, price DECIMAL(9,2)) USING delta ${vectors ? "" : "PARTITIONED BY (word)"} TBLPROPERTIES (delta.enableChangeDataFeed = true, delta.enableDeletionVectors = ${vectors}, delta.enableInCommitTimestamps = true)`,
+				`INSERT INTO ${name} SELECT id, concat('w', id % 3), id / 4 FROM range(0, 60, 1, 1)`,
+				`DELETE FROM ${name} WHERE id % 9 = 4`,
+				`UPDATE ${name} SET price = price + 1 WHERE id % 10 = 3`,
+				`DELETE FROM ${name} WHERE id < 6`,
+				`MERGE INTO ${name} t USING (SELECT id, 'merged' AS word, CAST(1 AS DECIMAL(9,2)) AS price FROM range(50, 70)) s ON t.id = s.id WHEN MATCHED AND t.id % 2 = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET word = s.word WHEN NOT MATCHED THEN INSERT *`,
+				`OPTIMIZE ${name}`,
+				`RESTORE TABLE ${name} TO VERSION AS OF 3`,
+				`ALTER TABLE ${name} ADD COLUMNS (late DOUBLE)`,
+				`INSERT INTO ${name} VALUES (100, 'w1', 2.5, 0.5), (101, NULL, NULL, NULL)`,
+				`DELETE FROM ${name}`,
+			])
+				await spark.sql(statement);
+			const engine = engineOf(folder);
+			const { version } = await newest(engine);
+			for (const [first, last] of [
+				[0, version],
+				[2, 5],
+				[version - 1, version],
+			] as const) {
+				const theirs = await spark.changes(folder, first, last);
+				// Its columns are those of the newest version, ours those of the last.
+				const { schema } = await snapshotAt(engine, last);
+				const columns = struct(
+					...theirs.schema.fields.filter(
+						({ name }) =>
+							name.startsWith("_") ||
+							schema.fields.some((own) => own.name === name),
+					),
+				);
+				const places = columns.fields.map(({ name }) =>
+					theirs.schema.fields.findIndex((their) => their.name === name),
+				);
+				expect(
+					comparable(await changedRows(engine, first, last, columns), columns),
+					`${first} to ${last}`,
+				).toEqual(
+					comparable(
+						theirs.rows.map((row) => places.map((at) => row[at] ?? null)),
+						columns,
+					),
+				);
+			}
+			await expectFold(engine, version);
+		},
+	);
 
-	test("our deletion vectors and change data files are read by it as we meant them", async () => {
+	test("our deletion vectors and change data files are read by it as we meant them", {
+		timeout,
+	}, async () => {
 		const folder = join(dir, "ours-spark");
 		const table = await OurTable.create(folder, {
 			partitionColumns: [],

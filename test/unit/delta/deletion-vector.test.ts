@@ -13,6 +13,7 @@ import {
 	unionRows,
 } from "../../../src/delta/deletion-vector.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
+import { fileKey } from "../../../src/delta/file-key.ts";
 import { seeded } from "../../support/changes.ts";
 import { memoryEngine } from "./memory-engine.ts";
 import { randomRows, SHAPES, sameRows } from "./random-rows.ts";
@@ -162,7 +163,12 @@ test("a vector with an absolute path is read in the table, and outside of it whe
 test("vectors of one file differ by their offset, and a null offset is none", () => {
 	expect(dvId(FIRST)).toBe("uab^-aqEH.-t@S}K{vb[*k^@1");
 	expect(dvId(inline("abc", 3, 1))).toBe("iabc");
-	expect(dvId({ ...inline("abc", 3, 1), offset: null } as never)).toBe("iabc");
+	const withNull = { ...inline("abc", 3, 1), offset: null } as never;
+	expect(dvId(withNull)).toBe("iabc");
+	// A removal and an addition of one file by two engines have to meet.
+	expect(fileKey({ path: "a%20b", deletionVector: withNull })).toBe(
+		fileKey({ path: "a b", deletionVector: inline("abc", 3, 1) }),
+	);
 });
 
 test.each([
