@@ -36,24 +36,30 @@ export interface StagedFile {
 
 /**
  * Encodes and stores a batch, one file per partition; nothing is visible before a commit. Columns are
- * matched by name; those that the batch lacks have their default, are generated, or null.
- * @throws DeltaError before anything is stored: DELTA_SCHEMA_INCOMPATIBLE for a column that the table has
- * not, or in another type; DELTA_CONSTRAINT_VIOLATED; DELTA_UNSUPPORTED_WRITER
+ * matched by name; those that the batch lacks have their default, or what they are generated from, or
+ * are null. Every row is checked against the table's constraints, unless the rows are `kept` ones that
+ * the table has already.
+ * @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for a column that the table has not, or in another type,
+ *   DELTA_CONSTRAINT_VIOLATED for a row that breaks a constraint, DELTA_UNSUPPORTED_WRITER for a table with
+ *   one that can't be enforced
  */
 export async function stageFiles(
 	engine: Engine,
 	table: TableLayout,
-	rows: Batch,
-	options: { readonly tags?: Readonly<Record<string, string>> } = {},
+	batch: Batch,
+	options: {
+		readonly tags?: Readonly<Record<string, string>>;
+		readonly kept?: boolean;
+	} = {},
 ): Promise<StagedFile[]> {
 	const { metadata, protocol, schema } = table;
 	checkWritable(protocol, metadata, table.url);
-	const constraints = tableConstraints(metadata, schema);
-	const batch = completeRows(constraints, rows, { now: engine.now() });
-	checkRows(constraints, batch, { now: engine.now() });
 	const mode = mappingMode(protocol, metadata);
 	const physical = physicalSchema(schema, mode);
-	const columns = columnsFor(table, batch);
+	const columns =
+		options.kept === true
+			? columnsFor(table, batch)
+			: checkedColumns(engine, table, batch);
 	const isPartition = schema.fields.map(({ name }) =>
 		metadata.partitionColumns.includes(name),
 	);
@@ -120,6 +126,19 @@ export function encodeOptions(
 					: "zstd",
 		format: version?.startsWith("2.") === true ? 2 : 1,
 	};
+}
+
+function checkedColumns(
+	engine: Engine,
+	table: TableLayout,
+	batch: Batch,
+): Vector[] {
+	const { metadata, schema } = table;
+	const constraints = tableConstraints(metadata, schema);
+	const now = { now: engine.now() };
+	const columns = columnsFor(table, completeRows(constraints, batch, now));
+	checkRows(constraints, { schema, length: batch.length, columns }, now);
+	return columns;
 }
 
 /** The batch's columns in the order of the table's schema. */
