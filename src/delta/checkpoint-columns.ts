@@ -1,107 +1,188 @@
-import { nullVector, vectorOf } from "../columnar/literal.ts";
+import { nullVector } from "../columnar/literal.ts";
 import {
 	type EncodeOptions,
 	encodeParquet,
 } from "../columnar/parquet/encode.ts";
 import type { DataType, StructType } from "../columnar/types.ts";
-import type {
-	Batch,
-	Row,
-	StructVector,
-	Value,
-	Vector,
-} from "../columnar/vector.ts";
+import type { BytesVector, Vector } from "../columnar/vector.ts";
 import type { AddFile, RemoveFile } from "./actions.ts";
 
 /** Rows that a row group of a checkpoint holds: what a reader decodes at once. */
 const ROW_GROUP_ROWS = 131_072;
 const OPTIONS: EncodeOptions = {
-	compression: "snappy",
+	compression: "zstd",
 	rowGroupRows: ROW_GROUP_ROWS,
 };
 
-/** A row per action, a column per kind of action; each row has one of them. */
+/** Actions of one kind, as their JSON form has them. */
+export interface ActionColumn {
+	readonly name: string;
+	readonly values: readonly object[];
+}
+
+/** A Parquet file with a row per action and a column per kind of action; each row has one of them. */
 export function encodeActions(
 	schema: StructType,
-	actions: readonly {
-		readonly name: string;
-		readonly values: readonly object[];
-	}[],
+	actions: readonly ActionColumn[],
 ): Uint8Array {
 	const length = actions.reduce((sum, { values }) => sum + values.length, 0);
+	const columns = new Map<string, Vector>();
 	let start = 0;
-	const placed = new Map<
-		string,
-		{ values: readonly object[]; start: number }
-	>();
 	for (const { name, values } of actions) {
-		placed.set(name, { values, start });
+		const type = schema.fields.find((field) => field.name === name)?.type;
+		if (type !== undefined && values.length > 0) {
+			const slots: unknown[] = new Array(length);
+			for (let i = 0; i < values.length; i++) slots[start + i] = values[i];
+			columns.set(name, jsonVector(type, slots));
+		}
 		start += values.length;
 	}
-	const batch: Batch = {
+	const batch = {
 		schema,
 		length,
-		columns: schema.fields.map(({ name, type }): Vector => {
-			const own = placed.get(name);
-			if (own === undefined || own.values.length === 0)
-				return nullVector(type, length);
-			if (typeof type === "string" || type.type !== "struct")
-				throw new TypeError(`${name} is no struct`);
-			const validity = new Uint8Array(length).fill(
-				1,
-				own.start,
-				own.start + own.values.length,
-			);
-			const column: StructVector = {
-				kind: "struct",
-				length,
-				validity,
-				children: type.fields.map((child) =>
-					vectorOf(
-						child.type,
-						column1(own.values, own.start, length, child.name, child.type),
-					),
-				),
-			};
-			return column;
-		}),
+		columns: schema.fields.map(
+			({ name, type }) => columns.get(name) ?? nullVector(type, length),
+		),
 	};
 	return encodeParquet([batch], OPTIONS).bytes;
 }
 
-/** A field of the actions, from slot `start` on; `null` elsewhere. */
-function column1(
-	actions: readonly object[],
-	start: number,
-	length: number,
-	name: string,
-	type: DataType,
-): Value[] {
-	const values: Value[] = new Array<Value>(length).fill(null);
-	for (let i = 0; i < actions.length; i++)
-		values[start + i] = asValue(
-			(actions[i] as Record<string, unknown>)[name],
-			type,
-		);
-	return values;
+/** A vector of JSON values, column by column; `undefined` and `null` are null, objects maps or structs. */
+function jsonVector(type: DataType, values: readonly unknown[]): Vector {
+	const length = values.length;
+	const validity = validityOf(values);
+	const slots = { length, validity };
+	if (typeof type !== "string")
+		switch (type.type) {
+			case "struct":
+				return {
+					kind: "struct",
+					...slots,
+					children: type.fields.map((field) =>
+						jsonVector(field.type, fieldValues(values, field.name)),
+					),
+				};
+			case "array": {
+				const { offsets, items } = flattened(
+					values as readonly (readonly unknown[] | undefined)[],
+				);
+				return {
+					kind: "list",
+					...slots,
+					offsets,
+					child: jsonVector(type.elementType, items),
+				};
+			}
+			case "map": {
+				const { offsets, keys, items } = entries(
+					values as readonly (object | undefined)[],
+				);
+				return {
+					kind: "map",
+					...slots,
+					offsets,
+					keys: jsonVector(type.keyType, keys),
+					values: jsonVector(type.valueType, items),
+				};
+			}
+		}
+	switch (type) {
+		case "string":
+			return {
+				...textVector(values as readonly (string | undefined)[]),
+				validity,
+			};
+		case "long": {
+			const longs = new BigInt64Array(length);
+			for (let i = 0; i < length; i++)
+				if (validity?.[i] !== 0) longs[i] = BigInt(values[i] as number);
+			return { kind: "i64", ...slots, values: longs };
+		}
+		case "integer":
+			return {
+				kind: "i32",
+				...slots,
+				values: Int32Array.from(values as readonly number[]),
+			};
+		case "boolean":
+			return {
+				kind: "bool",
+				...slots,
+				values: Uint8Array.from(values, (value) => (value === true ? 1 : 0)),
+			};
+		default:
+			throw new TypeError(`no action has a field of type ${type}`);
+	}
 }
 
-/** A field of an action's JSON form as a `Value`. */
-function asValue(json: unknown, type: DataType): Value {
-	if (json === null || json === undefined) return null;
-	if (typeof type === "string") return json as string | number | boolean;
-	switch (type.type) {
-		case "map":
-			return new Map(Object.entries(json as Record<string, Value>));
-		case "array":
-			return json as readonly Value[];
-		case "struct": {
-			const row: Record<string, Value> = {};
-			for (const { name, type: inner } of type.fields)
-				row[name] = asValue((json as Record<string, unknown>)[name], inner);
-			return row as Row;
+function validityOf(values: readonly unknown[]): Uint8Array | undefined {
+	let validity: Uint8Array | undefined;
+	for (let i = 0; i < values.length; i++)
+		if (values[i] === undefined || values[i] === null) {
+			validity ??= new Uint8Array(values.length).fill(1);
+			validity[i] = 0;
 		}
+	return validity;
+}
+
+function fieldValues(values: readonly unknown[], name: string): unknown[] {
+	const fields: unknown[] = new Array(values.length);
+	for (let i = 0; i < values.length; i++)
+		fields[i] = (values[i] as Record<string, unknown> | undefined)?.[name];
+	return fields;
+}
+
+function flattened(values: readonly (readonly unknown[] | undefined)[]) {
+	const offsets = new Int32Array(values.length + 1);
+	const items: unknown[] = [];
+	for (let i = 0; i < values.length; i++) {
+		for (const item of values[i] ?? []) items.push(item);
+		offsets[i + 1] = items.length;
 	}
+	return { offsets, items };
+}
+
+function entries(values: readonly (object | undefined)[]) {
+	const offsets = new Int32Array(values.length + 1);
+	const keys: string[] = [];
+	const items: unknown[] = [];
+	for (let i = 0; i < values.length; i++) {
+		const map = values[i];
+		if (map !== undefined && map !== null)
+			for (const key in map) {
+				keys.push(key);
+				items.push((map as Record<string, unknown>)[key]);
+			}
+		offsets[i + 1] = keys.length;
+	}
+	return { offsets, keys, items };
+}
+
+function textVector(values: readonly (string | undefined)[]): BytesVector {
+	const offsets = new Int32Array(values.length + 1);
+	let data = Buffer.allocUnsafe(64 * 1024);
+	let at = 0;
+	for (let i = 0; i < values.length; i++) {
+		const text = values[i];
+		if (text !== undefined && text !== null) {
+			// A UTF-16 unit has three bytes of UTF-8 at most.
+			const most = at + text.length * 3;
+			if (most > data.length) {
+				const larger = Buffer.allocUnsafe(Math.max(most, data.length * 2));
+				data.copy(larger, 0, 0, at);
+				data = larger;
+			}
+			at += data.write(text, at);
+		}
+		offsets[i + 1] = at;
+	}
+	return {
+		kind: "bytes",
+		length: values.length,
+		validity: undefined,
+		offsets,
+		data: data.subarray(0, at),
+	};
 }
 
 /** File actions as checkpoints hold them. */

@@ -257,7 +257,7 @@ export class FileColumns<T extends AddFile | RemoveFile>
 		const index = this.#hashed();
 		const mask = index.length - 1;
 		for (
-			let slot = hash(Buffer.from(key)) & mask;
+			let slot = hashOf(key) & mask;
 			index[slot] !== 0;
 			slot = (slot + 1) & mask
 		) {
@@ -286,17 +286,14 @@ export class FileColumns<T extends AddFile | RemoveFile>
 		let place = 0;
 		for (const group of this.#groups)
 			for (const row of group.rows) {
-				const path = group.paths.data.subarray(
-					group.paths.offsets[row],
-					group.paths.offsets[row + 1],
-				);
-				let slot =
-					hash(
-						group.hasVector(row) || !isPlain(path)
-							? Buffer.from(keyAt(group, row))
-							: path,
-					) &
-					(capacity - 1);
+				const { data, offsets } = group.paths;
+				const start = offsets[row] as number;
+				const end = offsets[row + 1] as number;
+				const hashed =
+					group.hasVector(row) || !isPlain(data, start, end)
+						? hashOf(keyAt(group, row))
+						: hash(data, start, end);
+				let slot = hashed & (capacity - 1);
 				while (index[slot] !== 0) slot = (slot + 1) & (capacity - 1);
 				index[slot] = ++place;
 			}
@@ -314,18 +311,26 @@ function keyAt(group: Group, row: number): string {
 }
 
 /** Whether a path is its own key: relative and without escapes. */
-function isPlain(path: Uint8Array): boolean {
-	if (path[0] === 0x2f) return false;
-	for (const byte of path) if (byte === 0x25 || byte === 0x3a) return false;
+function isPlain(data: Uint8Array, start: number, end: number): boolean {
+	if (data[start] === 0x2f) return false;
+	for (let i = start; i < end; i++) {
+		const byte = data[i];
+		if (byte === 0x25 || byte === 0x3a) return false;
+	}
 	return true;
 }
 
 /** FNV-1a, 32 bits. */
-function hash(bytes: Uint8Array): number {
+function hash(data: Uint8Array, start: number, end: number): number {
 	let value = 0x811c9dc5;
-	for (let i = 0; i < bytes.length; i++)
-		value = Math.imul(value ^ (bytes[i] as number), 0x01000193);
+	for (let i = start; i < end; i++)
+		value = Math.imul(value ^ (data[i] as number), 0x01000193);
 	return (value ^ (value >>> 15)) >>> 0;
+}
+
+function hashOf(key: string): number {
+	const bytes = Buffer.from(key);
+	return hash(bytes, 0, bytes.length);
 }
 
 function valid(vector: Vector, row: number): boolean {
