@@ -15,6 +15,8 @@ export interface Dictionary {
 const SAMPLE = 512;
 /** Fewer repeats of a sample say nothing of the rest. */
 const MIN_REPEATED = 16;
+/** Distinct values that a chunk may begin with before they have to repeat. */
+const UNPROVEN = 4096;
 const MAX_ENTRIES = 1 << 16;
 const MAX_BYTES = 1 << 20;
 
@@ -45,7 +47,7 @@ export function buildDictionary(
 
 /** Distinct values so far that are still worth a dictionary. */
 function worthwhile(distinct: number, seen: number): boolean {
-	return distinct <= SAMPLE / 2 + (seen >>> 2) && distinct <= MAX_ENTRIES;
+	return distinct <= UNPROVEN + (seen >>> 2) && distinct <= MAX_ENTRIES;
 }
 
 /**
