@@ -223,9 +223,9 @@ function sumOf(vector: Vector): bigint {
 			);
 			let sum = 0;
 			for (let i = 0; i < length; i++)
-				if (validity === undefined || validity[i] === 1)
-					sum +=
-						(words[2 * i + 1] as number) * 2 ** 32 + (words[2 * i] as number);
+				sum +=
+					(validity?.[i] ?? 1) *
+					((words[2 * i + 1] as number) * 2 ** 32 + (words[2 * i] as number));
 			return BigInt(sum);
 		}
 		default:

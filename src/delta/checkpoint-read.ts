@@ -1,8 +1,11 @@
+import { inferSchema } from "../columnar/parquet/inference.ts";
 import {
 	bytesFile,
 	type FetchedRowGroup,
 	fetchRowGroups,
+	type RandomAccess,
 } from "../columnar/parquet/read.ts";
+import type { DataType, StructType } from "../columnar/types.ts";
 import { valueAt } from "../columnar/value.ts";
 import type { StructVector, Value } from "../columnar/vector.ts";
 import type {
@@ -19,7 +22,12 @@ import type {
 import { joined, TABLE_ACTIONS, V2_ACTIONS } from "./checkpoint-schema.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { addColumns, FILE_VIEWS, removeColumns } from "./file-columns.ts";
+import {
+	addColumns,
+	fileViews,
+	PARSED_STATS,
+	removeColumns,
+} from "./file-columns.ts";
 import { fileKey } from "./file-key.ts";
 import type { KeyedMap } from "./keyed-map.ts";
 import {
@@ -168,17 +176,18 @@ async function fetchFile(
 	small: (SmallAction | CheckpointAction)[];
 }> {
 	const bytes = await engine.store.get(path);
-	const fields = withSmall ? [...FILE_VIEWS, ...SMALL.fields] : FILE_VIEWS;
 	const groups: FetchedRowGroup[] = [];
 	const small: (SmallAction | CheckpointAction)[] = [];
 	try {
+		const views = fileViews(await parsedStatsType(bytesFile(bytes)));
+		const fields = withSmall ? [...views, ...SMALL.fields] : views;
 		for await (const group of fetchRowGroups(bytesFile(bytes), {
 			schema: { type: "struct", fields },
 		})) {
 			groups.push(group);
 			if (!withSmall) continue;
 			const { columns } = group.decode(
-				SMALL.fields.map((_, i) => FILE_VIEWS.length + i),
+				SMALL.fields.map((_, i) => views.length + i),
 			);
 			for (const [i, { name, type }] of SMALL.fields.entries()) {
 				const column = columns[i] as StructVector;
@@ -193,6 +202,19 @@ async function fetchFile(
 		throw invalid(engine, path, "it is not a readable checkpoint", cause);
 	}
 	return { groups, small };
+}
+
+/** The type of the statistics in struct form, where the file has any; it says the table's schema. */
+async function parsedStatsType(
+	file: RandomAccess,
+): Promise<StructType | undefined> {
+	let type: DataType | undefined = await inferSchema(file);
+	for (const name of ["add", PARSED_STATS])
+		type =
+			typeof type === "object" && type.type === "struct"
+				? type.fields.find((one) => one.name === name)?.type
+				: undefined;
+	return typeof type === "object" && type.type === "struct" ? type : undefined;
 }
 
 /** A value as an action's JSON form has it: numbers for int64, objects for maps, nulls left out. */

@@ -1,3 +1,4 @@
+import type { StructType } from "../columnar/types.ts";
 import type { AddFile, RemoveFile, Sidecar } from "./actions.ts";
 import {
 	checkpointAdd,
@@ -11,6 +12,7 @@ import {
 	TABLE_ACTIONS,
 	V2_ACTIONS,
 } from "./checkpoint-schema.ts";
+import { checkpointForm } from "./checkpoint-stats.ts";
 import type { Engine } from "./engine.ts";
 import { writerFeatures } from "./features.ts";
 import { intervalMs } from "./interval.ts";
@@ -82,15 +84,21 @@ async function writeClassic(
 	engine: Engine,
 	snapshot: Snapshot,
 ): Promise<Snapshot> {
+	const form = checkpointForm(snapshot);
 	const actions = [
 		...tableActions(snapshot),
-		{ name: "add", values: [...snapshot.files.values()].map(checkpointAdd) },
+		{
+			name: "add",
+			values: [...snapshot.files.values()].map((add) =>
+				form.add(checkpointAdd(add)),
+			),
+		},
 		{
 			name: "remove",
 			values: retainedTombstones(snapshot, engine.now()).map(checkpointRemove),
 		},
 	];
-	const bytes = encodeActions(joined(TABLE_ACTIONS, FILE_ACTIONS), actions);
+	const bytes = encodeActions(joined(TABLE_ACTIONS, form.schema), actions);
 	await engine.store.put(checkpointPath(snapshot.version), bytes);
 	await writeLastCheckpoint(engine, {
 		version: snapshot.version,
@@ -111,17 +119,17 @@ async function writeV2(
 	snapshot: Snapshot,
 	{ sidecarActions = SIDECAR_ACTIONS }: CheckpointOptions,
 ): Promise<Snapshot> {
+	const form = checkpointForm(snapshot);
 	const kept = untouched(snapshot, sidecarActions);
 	const sidecars: KeptSidecar[] = [...kept];
 	const entries = filesBeside(snapshot, kept);
 	for (let start = 0; start < entries.length; start += sidecarActions) {
 		const part = entries.slice(start, start + sidecarActions);
 		sidecars.push({
-			sidecar: await writeSidecar(
-				engine,
-				"add",
-				part.map(([, add]) => checkpointAdd(add)),
-			),
+			sidecar: await writeSidecar(engine, form.schema, {
+				name: "add",
+				values: part.map(([, add]) => form.add(checkpointAdd(add))),
+			}),
 			adds: new Map(part),
 			removes: new Map(),
 		});
@@ -132,7 +140,10 @@ async function writeV2(
 	for (let start = 0; start < tombstones.length; start += sidecarActions) {
 		const part = tombstones.slice(start, start + sidecarActions);
 		sidecars.push({
-			sidecar: await writeSidecar(engine, "remove", part),
+			sidecar: await writeSidecar(engine, FILE_ACTIONS, {
+				name: "remove",
+				values: part,
+			}),
 			adds: new Map(),
 			removes: new Map(part.map((remove) => [remove.path, remove])),
 		});
@@ -207,10 +218,10 @@ function filesBeside(
 
 async function writeSidecar(
 	engine: Engine,
-	name: "add" | "remove",
-	values: readonly object[],
+	schema: StructType,
+	actions: { readonly name: string; readonly values: readonly object[] },
 ): Promise<Sidecar> {
-	const bytes = encodeActions(FILE_ACTIONS, [{ name, values }]);
+	const bytes = encodeActions(schema, [actions]);
 	const path = `${engine.uuid()}.parquet`;
 	await engine.store.put(`${SIDECARS}${path}`, bytes);
 	return { path, sizeInBytes: bytes.length, modificationTime: engine.now() };

@@ -12,7 +12,7 @@ import { columnsOf, type Expression } from "../expression/expression.ts";
 import { parseExpression } from "../expression/parse.ts";
 import type { Metadata } from "./actions.ts";
 import { DeltaError } from "./errors.ts";
-import { findNull } from "./not-null.ts";
+import { findNull, forbidsNull } from "./not-null.ts";
 
 /**
  * What a table demands of the rows that are written to it (PROTOCOL.md, "Column Invariants", "CHECK
@@ -129,6 +129,15 @@ export function tableConstraints(
 		checks.push({ kind: "check constraint", name, expression, bound });
 	}
 	return { schema, checks, fills: [...defaults, ...generated] };
+}
+
+/** Whether rows can break them at all, or are completed by them. */
+export function demandsOfRows({
+	checks,
+	fills,
+	schema,
+}: TableConstraints): boolean {
+	return checks.length > 0 || fills.length > 0 || forbidsNull(schema);
 }
 
 /**

@@ -1,9 +1,11 @@
 import type { FetchedRowGroup } from "../columnar/parquet/read.ts";
-import type { StructType } from "../columnar/types.ts";
+import { field, type StructType, struct } from "../columnar/types.ts";
+import { valueAt } from "../columnar/value.ts";
 import type {
 	BytesVector,
 	I64Vector,
 	MapVector,
+	Row,
 	StructVector,
 	Vector,
 } from "../columnar/vector.ts";
@@ -15,6 +17,7 @@ import type {
 import { FILE_ACTIONS, part } from "./checkpoint-schema.ts";
 import { fileKey } from "./file-key.ts";
 import type { KeyedMap } from "./keyed-map.ts";
+import { statsRowText } from "./stats-struct.ts";
 
 /*
  * The file actions of a checkpoint, kept as the columns that they were read from: a table of a
@@ -24,6 +27,7 @@ import type { KeyedMap } from "./keyed-map.ts";
 
 const KEY = ["path", "deletionVector"];
 const STATS = ["stats"];
+export const PARSED_STATS = "stats_parsed";
 const detailOf = (name: "add" | "remove"): string[] =>
 	namesOf(name).filter((one) => !KEY.includes(one) && !STATS.includes(one));
 
@@ -34,19 +38,29 @@ function namesOf(name: "add" | "remove"): string[] {
 		: [];
 }
 
-/** The views of the two columns in the order in which `fetchRowGroups` has to fetch them. */
-export const FILE_VIEWS: StructType["fields"] = [
+/** Where a file has no statistics in struct form. */
+const NO_STATS = struct(field("numRecords", "long"));
+
+/**
+ * The views of the two columns in the order in which `fetchRowGroups` has to fetch them; `parsed` is
+ * the type of `add.stats_parsed` in the file.
+ */
+export const fileViews = (
+	parsed: StructType = NO_STATS,
+): StructType["fields"] => [
 	part(FILE_ACTIONS, "add", KEY),
 	part(FILE_ACTIONS, "add", detailOf("add")),
 	part(FILE_ACTIONS, "add", STATS),
 	part(FILE_ACTIONS, "remove", KEY),
 	part(FILE_ACTIONS, "remove", detailOf("remove")),
+	field("add", struct(field(PARSED_STATS, parsed))),
 ];
 const ADD_KEY = 0;
 const ADD_DETAIL = 1;
 const ADD_STATS = 2;
 const REMOVE_KEY = 3;
 const REMOVE_DETAIL = 4;
+const ADD_PARSED = 5;
 
 export function addColumns(
 	groups: readonly FetchedRowGroup[],
@@ -54,7 +68,9 @@ export function addColumns(
 	return new FileColumns(groups, ADD_KEY, (group, row) => {
 		const detail = group.view(ADD_DETAIL);
 		const at = (name: string): Vector => detail.child(name);
-		const stats = textAt(group.passing(ADD_STATS).child("stats"), row);
+		const stats =
+			textAt(group.passing(ADD_STATS).child("stats"), row) ??
+			parsedStats(group.passing(ADD_PARSED), row);
 		const tags = mapAt(at("tags"), row);
 		const deletionVector = group.deletionVector(row);
 		const baseRowId = longAt(at("baseRowId"), row);
@@ -76,6 +92,15 @@ export function addColumns(
 			...(clusteringProvider === undefined ? {} : { clusteringProvider }),
 		};
 	});
+}
+
+/** The text of statistics that the checkpoint has as a struct. */
+function parsedStats(view: View, row: number): string | undefined {
+	const vector = view.child(PARSED_STATS);
+	const type = view.type.fields[0]?.type;
+	if (!valid(vector, row) || typeof type !== "object" || type.type !== "struct")
+		return undefined;
+	return statsRowText(valueAt(vector, type, row) as Row, type);
 }
 
 export function removeColumns(
@@ -109,12 +134,14 @@ export function removeColumns(
 /** A decoded view. */
 class View {
 	readonly column: StructVector;
+	readonly type: StructType;
 	readonly #children: ReadonlyMap<string, Vector>;
 
-	constructor(column: StructVector, names: readonly string[]) {
+	constructor(column: StructVector, type: StructType) {
 		this.column = column;
+		this.type = type;
 		this.#children = new Map(
-			column.children.map((vector, i) => [names[i] ?? "", vector]),
+			column.children.map((vector, i) => [type.fields[i]?.name ?? "", vector]),
 		);
 	}
 
@@ -172,9 +199,7 @@ class Group {
 		const type = schema.fields[0]?.type;
 		return new View(
 			columns[0] as StructVector,
-			typeof type === "object" && type.type === "struct"
-				? type.fields.map((one) => one.name)
-				: [],
+			typeof type === "object" && type.type === "struct" ? type : struct(),
 		);
 	}
 

@@ -25,7 +25,7 @@ export function findNull(
 			const row = vector === undefined ? 0 : vector.validity?.indexOf(0);
 			if (row !== undefined && row >= 0) return { path: [name], row };
 		}
-		if (vector === undefined || !forbids(type)) continue;
+		if (vector === undefined || !forbidsNull(type)) continue;
 		const slots = Array.from({ length: batch.length }, (_, i) => i);
 		const own = batch.schema.fields[at]?.type ?? type;
 		const found = within(vector, { type, own }, [name], { slots, rows: slots });
@@ -41,20 +41,20 @@ interface Places {
 }
 
 /** Whether a type says anywhere below that nulls have no place. */
-function forbids(type: DataType): boolean {
+export function forbidsNull(type: DataType): boolean {
 	if (typeof type === "string") return false;
 	switch (type.type) {
 		case "struct":
 			return type.fields.some(
-				(field) => !field.nullable || forbids(field.type),
+				(field) => !field.nullable || forbidsNull(field.type),
 			);
 		case "array":
-			return !type.containsNull || forbids(type.elementType);
+			return !type.containsNull || forbidsNull(type.elementType);
 		case "map":
 			return (
 				!type.valueContainsNull ||
-				forbids(type.keyType) ||
-				forbids(type.valueType)
+				forbidsNull(type.keyType) ||
+				forbidsNull(type.valueType)
 			);
 	}
 }
@@ -66,7 +66,7 @@ function within(
 	path: readonly string[],
 	places: Places,
 ): MissingValue | undefined {
-	if (typeof type === "string" || typeof own === "string" || !forbids(type))
+	if (typeof type === "string" || typeof own === "string" || !forbidsNull(type))
 		return undefined;
 	const there = present(vector, places);
 	const child = (

@@ -142,7 +142,9 @@ async function stageRewrites(
 			const matches = matching(where.bound, batch, engine);
 			if (feed) changes.push({ type: "delete", batch: take(batch, matches) });
 			const rest = take(batch, others(matches, batch.length));
-			for (const { add } of await stageFiles(engine, base, rest)) {
+			for (const { add } of await stageFiles(engine, base, rest, {
+				kept: true,
+			})) {
 				actions.push({ add });
 				paths.push(decodePath(add.path));
 			}

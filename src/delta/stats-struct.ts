@@ -2,7 +2,7 @@ import type { DataType, StructField, StructType } from "../columnar/types.ts";
 import { decimalParts, field, struct } from "../columnar/types.ts";
 import { fieldOf } from "../columnar/value.ts";
 import type { Row, Value } from "../columnar/vector.ts";
-import type { FileStats } from "./stats-text.ts";
+import { type FileStats, statsText } from "./stats-text.ts";
 
 /**
  * The type of `stats_parsed` in checkpoints (PROTOCOL.md, "Checkpoint Schema"): as `indexed`, the
@@ -55,6 +55,22 @@ export function statsOfRow(row: Row): FileStats {
 		maxValues: present(fieldOf(row, "maxValues")),
 		nullCount: present(fieldOf(row, "nullCount")),
 	};
+}
+
+/** The JSON text of statistics in struct form; `type` is that of the struct. */
+export function statsRowText(row: Row, type: StructType): string {
+	const member = (name: string): StructType => {
+		const found = type.fields.find((one) => one.name === name)?.type;
+		return found !== undefined &&
+			typeof found !== "string" &&
+			found.type === "struct"
+			? found
+			: struct();
+	};
+	return statsText(statsOfRow(row), {
+		bounds: member("minValues"),
+		counts: member("nullCount"),
+	});
 }
 
 /** Whether a type has bounds in statistics. */

@@ -49,16 +49,26 @@ export function parseStats(
 
 /** The text of statistics, with all digits; `schema` as for `parseStats`. */
 export function formatStats(stats: FileStats, schema: StructType): string {
-	const { numRecords, minValues, maxValues, nullCount, tightBounds } = stats;
+	return statsText(stats, { bounds: schema, counts: schema });
+}
+
+/** As `formatStats`, with a schema for the bounds and one for the null counts. */
+export function statsText(
+	{ numRecords, minValues, maxValues, nullCount, tightBounds }: FileStats,
+	{
+		bounds,
+		counts,
+	}: { readonly bounds: StructType; readonly counts: StructType },
+): string {
 	const side = (row: Row, which: "min" | "max"): string =>
-		object(row, schema, (value, type) =>
+		object(row, bounds, (value, type) =>
 			boundText(value, type, which, Number.POSITIVE_INFINITY),
 		);
 	const parts = [
 		...(numRecords === undefined ? [] : [`"numRecords":${numRecords}`]),
 		`"minValues":${side(minValues, "min")}`,
 		`"maxValues":${side(maxValues, "max")}`,
-		`"nullCount":${object(nullCount, schema, (value) => String(value))}`,
+		`"nullCount":${object(nullCount, counts, (value) => String(value))}`,
 		`"tightBounds":${tightBounds}`,
 	];
 	return `{${parts.join(",")}}`;
@@ -149,7 +159,8 @@ function boundOf(json: unknown, type: DataType): Value | undefined {
 		case "short":
 		case "integer": {
 			const value = whole(json);
-			return value === undefined || BigInt.asIntN(32, value) !== value
+			const bits = type === "byte" ? 8 : type === "short" ? 16 : 32;
+			return value === undefined || BigInt.asIntN(bits, value) !== value
 				? undefined
 				: Number(value);
 		}

@@ -13,7 +13,13 @@ export interface SecretValue {
 /** Keys of `sink.storageSecretRef`; their names are those of the AWS SDKs. */
 export const STORAGE_KEYS = {
 	required: ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
-	optional: ["AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"],
+	optional: [
+		"AWS_SESSION_TOKEN",
+		"AWS_REGION",
+		"AWS_ENDPOINT_URL",
+		"AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+		"AWS_CA_BUNDLE",
+	],
 } as const;
 
 /** Keys of `kafka.saslSecretRef`. */

@@ -9,6 +9,7 @@ import type { StructType } from "../columnar/types.ts";
 import type { Action } from "../delta/actions.ts";
 import { mappingMode } from "../delta/column-mapping.ts";
 import { commit } from "../delta/commit.ts";
+import { demandsOfRows, tableConstraints } from "../delta/constraints.ts";
 import type { Engine } from "../delta/engine.ts";
 import { evolve, newLayout } from "../delta/evolve.ts";
 import type { Plan } from "../delta/outcome.ts";
@@ -231,9 +232,10 @@ export class TableWriter {
 						false
 					)
 						return { kind: "abandon", reason: "stale" };
-					// Files of a mapped table have names that only the metadata they were written for knows.
+					// Files of a mapped table have names that only the metadata they were written for knows; rows
+					// may break a constraint that came since they were checked.
 					const same = snapshot?.metadata === base?.metadata;
-					if (!same && mapped(snapshot)) {
+					if (!same && (mapped(snapshot) || constrained(snapshot))) {
 						delete pending.staged;
 						return { kind: "abandon", reason: "stale" };
 					}
@@ -400,6 +402,13 @@ export class TableWriter {
 			partition,
 		});
 	}
+}
+
+function constrained(snapshot: Snapshot | undefined): boolean {
+	return (
+		snapshot !== undefined &&
+		demandsOfRows(tableConstraints(snapshot.metadata, snapshot.schema))
+	);
 }
 
 function mapped(snapshot: Snapshot | undefined): boolean {

@@ -4,6 +4,7 @@ import type { DecodedChunk } from "./column-reader.ts";
 import { ParquetError } from "./errors.ts";
 import { wordsOf } from "./plain.ts";
 import type { ReadNode } from "./projection.ts";
+import { countLevels } from "./rle.ts";
 
 /**
  * Puts a field together from the chunks of its leaves: the inverse of the walk that made their
@@ -68,22 +69,34 @@ function assembleLeaf(
 		if (values.length !== length) throw contradiction(node);
 		return values;
 	}
+	const validity = leafValidity(node, length, chunk.entries, definition);
+	if (countLevels(validity, 1, 0, length) !== values.length)
+		throw contradiction(node);
+	if (values.length === length) return values;
+	if (values.length === 0) return nullVector(node.type, length);
+	return spread(values, validity);
+}
+
+function leafValidity(
+	node: Extract<ReadNode, { kind: "leaf" }>,
+	length: number,
+	entries: number,
+	definition: Uint8Array,
+): Uint8Array {
+	if (node.slot === 0 && node.definition === 1) {
+		if (entries !== length) throw contradiction(node);
+		return definition;
+	}
 	const validity = new Uint8Array(length);
 	let slot = 0;
-	let value = 0;
-	for (let i = 0; i < chunk.entries; i++) {
+	for (let i = 0; i < entries; i++) {
 		const level = definition[i] as number;
 		if (level < node.slot) continue;
-		if (level === node.definition) {
-			validity[slot] = 1;
-			value++;
-		}
+		if (level === node.definition) validity[slot] = 1;
 		slot++;
 	}
-	if (slot !== length || value !== values.length) throw contradiction(node);
-	if (value === length) return values;
-	if (value === 0) return nullVector(node.type, length);
-	return spread(values, validity);
+	if (slot !== length) throw contradiction(node);
+	return validity;
 }
 
 /** Gives every valid slot its value; what is in a null's slot has no meaning. */
@@ -149,12 +162,21 @@ function spread(values: Vector, validity: Uint8Array): Vector {
 	}
 }
 
+/*
+ * The loops below write to null slots as well, whose content has no meaning: a branch on validity
+ * would be guessed wrong again and again. They end with the last valid slot, after which there is
+ * no value.
+ */
+
 function spreadInto<
 	T extends Uint8Array | Int32Array | Float32Array | Float64Array,
 >(out: T, values: T, validity: Uint8Array): T {
+	const end = validity.lastIndexOf(1) + 1;
 	let value = 0;
-	for (let i = 0; i < out.length; i++)
-		if (validity[i] === 1) out[i] = values[value++] as number;
+	for (let i = 0; i < end; i++) {
+		out[i] = values[value] as number;
+		value += validity[i] as number;
+	}
 	return out;
 }
 
@@ -164,11 +186,12 @@ function spreadWords(
 	words: Int32Array,
 	validity: Uint8Array,
 ): void {
+	const end = validity.lastIndexOf(1) + 1;
 	let at = 0;
-	for (let i = 0; i < validity.length; i++) {
-		if (validity[i] === 0) continue;
-		out[2 * i] = words[at++] as number;
-		out[2 * i + 1] = words[at++] as number;
+	for (let i = 0; i < end; i++) {
+		out[2 * i] = words[at] as number;
+		out[2 * i + 1] = words[at + 1] as number;
+		at += (validity[i] as number) << 1;
 	}
 }
 

@@ -9,6 +9,7 @@ import type { PlainPart } from "./plain-read.ts";
 import { takePlain } from "./plain-read.ts";
 import type { FileNode } from "./projection.ts";
 import { decodeValues } from "./raw.ts";
+import { countLevels } from "./rle.ts";
 
 /** The entries of some rows of a leaf. */
 export interface DecodedChunk {
@@ -126,7 +127,13 @@ export class ColumnReader {
 		this.#entry = to;
 		if (to === page.entries) this.#value = page.present;
 		else if (page.definition === undefined) this.#value += to - from;
-		else this.#value += count(page.definition, this.#leaf.definition, from, to);
+		else
+			this.#value += countLevels(
+				page.definition,
+				this.#leaf.definition,
+				from,
+				to,
+			);
 		return { page, from, to, valueFrom, valueTo: this.#value };
 	}
 
@@ -196,17 +203,6 @@ export class ColumnReader {
 
 function damaged(what: string): ParquetError {
 	return new ParquetError("PARQUET_INVALID", `${what}; the file is damaged`);
-}
-
-function count(
-	levels: Uint8Array,
-	wanted: number,
-	from: number,
-	to: number,
-): number {
-	let found = 0;
-	for (let i = from; i < to; i++) if (levels[i] === wanted) found++;
-	return found;
 }
 
 function joinLevels(

@@ -63,7 +63,7 @@ export function conversion(type: DataType, file: FileNode): Conversion {
 	}
 }
 
-type Meaning =
+export type Meaning =
 	| {
 			readonly kind:
 				| "boolean"
@@ -86,7 +86,8 @@ type Meaning =
 	  }
 	| { readonly kind: "decimal"; readonly scale: number };
 
-function meaningOf(element: SchemaElement): Meaning {
+/** What the values of a leaf are. */
+export function meaningOf(element: SchemaElement): Meaning {
 	const { type, logical, converted } = element;
 	const other = logical?.type === "OTHER" ? logical.name : undefined;
 	if (logical?.type === "DECIMAL")

@@ -8,7 +8,7 @@ import { readPageHeader } from "./metadata.ts";
 import { PlainValues } from "./plain-read.ts";
 import type { FileNode } from "./projection.ts";
 import { decodeValues } from "./raw.ts";
-import { bitWidth, decodeHybrid, isOneRun } from "./rle.ts";
+import { bitWidth, countLevels, decodeHybrid, isOneRun } from "./rle.ts";
 
 /** A data page's entries. */
 export interface DecodedPage {
@@ -124,7 +124,8 @@ export class ChunkPages {
 		const reps = decodeLevels(repetition, leaf.repetition, entries, 0);
 		const max = leaf.definition;
 		const defs = decodeLevels(definition, max, entries, max);
-		const present = defs === undefined ? entries : count(defs, max);
+		const present =
+			defs === undefined ? entries : countLevels(defs, max, 0, entries);
 		return {
 			entries,
 			repetition: reps,
@@ -246,12 +247,6 @@ function decodeIndexes(
 			);
 	}
 	return indexes;
-}
-
-function count(levels: Uint8Array, wanted: number): number {
-	let found = 0;
-	for (let i = 0; i < levels.length; i++) if (levels[i] === wanted) found++;
-	return found;
 }
 
 function damaged(what: string): ParquetError {

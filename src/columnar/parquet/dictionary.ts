@@ -13,6 +13,10 @@ export interface Dictionary {
 
 /** Values looked at before a dictionary is tried. */
 const SAMPLE = 512;
+/** Fewer repeats of a sample say nothing of the rest. */
+const MIN_REPEATED = 16;
+/** Distinct values that a chunk may begin with before they have to repeat. */
+const UNPROVEN = 4096;
 const MAX_ENTRIES = 1 << 16;
 const MAX_BYTES = 1 << 20;
 
@@ -43,10 +47,13 @@ export function buildDictionary(
 
 /** Distinct values so far that are still worth a dictionary. */
 function worthwhile(distinct: number, seen: number): boolean {
-	return distinct <= SAMPLE / 2 + (seen >>> 2) && distinct <= MAX_ENTRIES;
+	return distinct <= UNPROVEN + (seen >>> 2) && distinct <= MAX_ENTRIES;
 }
 
-/** Whether values at even strides repeat each other, by a 32-bit hash. */
+/**
+ * Whether values repeat each other enough, by 32-bit hashes of a sample at even strides. Of `d`
+ * distinct values that are equally frequent, a sample of `n` has about n² / 2d pairs.
+ */
 function repeats(
 	live: number,
 	segments: readonly LeafSegment[],
@@ -65,7 +72,10 @@ function repeats(
 		}
 		at -= count;
 	}
-	return seen.size * 2 <= looked;
+	const repeated = looked - seen.size;
+	if (repeated * 2 >= looked) return true;
+	const distinct = (looked * looked) / (2 * repeated);
+	return repeated >= MIN_REPEATED && distinct * 4 <= live;
 }
 
 function buildWords(

@@ -120,7 +120,8 @@ export class ParquetWriter {
 		this.#chunkOptions = {
 			...this.#options,
 			bloomColumns: bloomColumns(this.#schema, this.#options.bloom),
-			scratch: new ByteSink(this.#options.pageBytes + 64 * 1024),
+			// It grows to a page: files of a few rows should not cost a megabyte each.
+			scratch: new ByteSink(4096),
 		};
 		this.#nulls = this.#schema.measured.map(() => 0);
 		this.#bounds = this.#schema.measured.map(() => NO_BOUNDS);

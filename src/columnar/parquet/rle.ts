@@ -193,6 +193,20 @@ export function decodeHybrid(
 	return true;
 }
 
+/** How many of `levels[from…to)` are `wanted`. */
+export function countLevels(
+	levels: Uint8Array,
+	wanted: number,
+	from: number,
+	to: number,
+): number {
+	let found = 0;
+	// Of equal levels nothing is left, and one less is negative: no branch that can't be foreseen.
+	for (let i = from; i < to; i++)
+		found += (((levels[i] as number) ^ wanted) - 1) >>> 31;
+	return found;
+}
+
 /** Whether `bytes[start…end)` start with a run that repeats `value` at least `count` times. */
 export function isOneRun(
 	bytes: Uint8Array,
@@ -241,9 +255,25 @@ function unpackBits(
 		return;
 	}
 	if (width <= MAX_WIDTH) {
+		const { buffer, byteOffset, byteLength } = bytes;
+		const view = new DataView(buffer, byteOffset, byteLength);
+		// A value lies within the four bytes from its first bit's on.
+		const words = Math.min(
+			to,
+			from + Math.floor(((byteLength - 4 - start) * 8) / width),
+		);
+		let i = from;
+		for (let bit = 0; i < words; i++, bit += width)
+			out[i] = (view.getUint32(start + (bit >>> 3), true) >>> (bit & 7)) & mask;
 		let bits = 0;
 		let held = 0;
-		for (let i = from; i < to; i++) {
+		at = start + (((i - from) * width) >>> 3);
+		const skipped = ((i - from) * width) & 7;
+		if (skipped > 0 && i < to) {
+			bits = (bytes[at++] as number) >>> skipped;
+			held = 8 - skipped;
+		}
+		for (; i < to; i++) {
 			while (held < width) {
 				bits |= (bytes[at++] as number) << held;
 				held += 8;

@@ -50,6 +50,8 @@ test("what can't be read as a bound is none, not another bound", () => {
 		["long", "9223372036854775808"],
 		["long", "1.5"],
 		["integer", "2147483648"],
+		["byte", "128"],
+		["short", "-32769"],
 		["long", "true"],
 		["string", "1"],
 		["date", "18000"],
