@@ -10,7 +10,7 @@ import {
 } from "./in-commit-timestamp.ts";
 import { commitPath } from "./log.ts";
 import { canonicalPath } from "./path.ts";
-import { withRowIds } from "./row-tracking.ts";
+import { withMaterializedColumns, withRowIds } from "./row-tracking.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 const ENGINE_INFO = "Tributary/0.1.0";
@@ -32,10 +32,11 @@ export async function commitContent(
 	const timestamp = ordered
 		? nextTimestamp(engine.now(), await previousTimestamp(engine, snapshot))
 		: engine.now();
+	const named = withMaterializedColumns(plan.actions, engine.uuid);
 	const actions = withRowIds(
 		ordered
-			? withEnablement(plan.actions, snapshot?.metadata, version, timestamp)
-			: plan.actions,
+			? withEnablement(named, snapshot?.metadata, version, timestamp)
+			: named,
 		snapshot,
 		after,
 		version,

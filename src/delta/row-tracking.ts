@@ -12,6 +12,41 @@ import { numRecords } from "./stats-rows.ts";
 export const ROW_TRACKING_DOMAIN = "delta.rowTracking";
 export const ROW_TRACKING_ENABLED = "delta.enableRowTracking";
 
+/** Properties that name the columns of data files with the ids of rows that moved. */
+export const MATERIALIZED_ROW_ID =
+	"delta.rowTracking.materializedRowIdColumnName";
+export const MATERIALIZED_COMMIT_VERSION =
+	"delta.rowTracking.materializedRowCommitVersionColumnName";
+
+/**
+ * The actions with names for the columns that hold the ids of moved rows, where the metadata enables
+ * row tracking without (PROTOCOL.md, "Writer Requirements for Row Tracking"). Other engines need them
+ * as soon as they update a row.
+ */
+export function withMaterializedColumns(
+	actions: readonly Action[],
+	uuid: () => string,
+): Action[] {
+	return actions.map((action) => {
+		if (!("metaData" in action)) return action;
+		const { configuration } = action.metaData;
+		if (configuration[ROW_TRACKING_ENABLED] !== "true") return action;
+		return {
+			metaData: {
+				...action.metaData,
+				configuration: {
+					...configuration,
+					[MATERIALIZED_ROW_ID]:
+						configuration[MATERIALIZED_ROW_ID] ?? `_row-id-col-${uuid()}`,
+					[MATERIALIZED_COMMIT_VERSION]:
+						configuration[MATERIALIZED_COMMIT_VERSION] ??
+						`_row-commit-version-col-${uuid()}`,
+				},
+			},
+		};
+	});
+}
+
 /**
  * The actions with ids for the files that bring new rows. Files that come back with ids (a new
  * deletion vector, a rearrangement) keep theirs. Computed by every try of a commit, so that a lost
