@@ -33,9 +33,11 @@ def serve(commands, ready):
             answer({"id": number, "result": commands[command](**request)})
         except Exception as error:  # Whatever it was, the one who asked hears of it.
             traceback.print_exc()
+            # The JVM's stack is in the log.
+            message = str(error).split("\n\tat ")[0]
             answer(
                 {
                     "id": number,
-                    "error": {"name": type(error).__name__, "message": str(error)},
+                    "error": {"name": type(error).__name__, "message": message},
                 }
             )

@@ -1,10 +1,10 @@
 import {
 	type DataType,
 	decimalParts,
-	field,
 	type StructField,
 	type StructType,
 } from "../../src/columnar/types.ts";
+import { RandomTable } from "./random-table.ts";
 import type { Spark } from "./spark.ts";
 import {
 	below,
@@ -12,14 +12,8 @@ import {
 	pick,
 	quoted,
 	type Random,
-	randomPartitionType,
-	randomPartitionWire,
-	randomType,
-	randomWire,
-	scalarColumns,
 	sqlType,
 } from "./table-values.ts";
-import type { Wire } from "./wire.ts";
 
 /** Properties that turn a feature on; those without any are turned on by what a table has. */
 export const HISTORY_FEATURES = {
@@ -47,10 +41,6 @@ export const HISTORY_FEATURES = {
 
 export type HistoryFeature = keyof typeof HISTORY_FEATURES;
 
-/** Columns that Spark fills in. */
-const FILLED = ["gen", "ident", "dflt"];
-/** Columns that other things of the table depend on. */
-const FIXED = ["id", "n", ...FILLED];
 const WIDER: Readonly<Record<string, readonly DataType[]>> = {
 	byte: ["short", "integer", "long", "double", "decimal(12,2)"],
 	short: ["integer", "long", "double"],
@@ -68,13 +58,9 @@ export class SparkHistory {
 	readonly features: ReadonlySet<HistoryFeature>;
 	/** Files of older versions may be gone. */
 	oldest = 0;
-	schema: StructType = { type: "struct", fields: [] };
-	partitionColumns: readonly string[] = [];
+	readonly table: RandomTable;
 	readonly #random: Random;
 	readonly #spark: Spark;
-	readonly #pools = new Map<string, readonly Wire[]>();
-	#nextId = 0;
-	#added = 0;
 
 	constructor(options: {
 		readonly random: Random;
@@ -82,53 +68,30 @@ export class SparkHistory {
 		readonly path: string;
 		readonly features: ReadonlySet<HistoryFeature>;
 	}) {
-		this.#random = options.random;
+		const { random, features } = options;
+		this.#random = random;
 		this.#spark = options.spark;
 		this.path = options.path;
-		this.features = options.features;
+		this.features = features;
+		this.table = new RandomTable(random, {
+			mapped: isMapped(features),
+			ntz: features.has("timestampNtz"),
+			partitions: features.has("partitions"),
+			notNull: features.has("notNull"),
+		});
+	}
+
+	get schema(): StructType {
+		return this.table.schema;
+	}
+	set schema(schema: StructType) {
+		this.table.schema = schema;
 	}
 
 	async create(): Promise<void> {
 		const random = this.#random;
-		const mapped = this.#mapped();
-		const name = (i: number): string =>
-			mapped && random() < 0.5
-				? pick(random, [`c ${i},=`, `Säule.${i}`, `a;b{${i}}`])
-				: `c${i}`;
-		const columns: StructField[] = [
-			field("id", "long"),
-			field("n", "integer", { nullable: !this.features.has("notNull") }),
-			...Array.from({ length: 2 + below(random, 4) }, (_, i) =>
-				field(
-					name(i),
-					randomType(random, {
-						depth: 2,
-						ntz: this.features.has("timestampNtz"),
-					}),
-				),
-			),
-		];
-		if (this.features.has("timestampNtz"))
-			columns.push(field("ntz", "timestamp_ntz"));
-		if (this.features.has("partitions")) {
-			const parts = Array.from({ length: 1 + below(random, 2) }, (_, i) =>
-				field(
-					`p${i}`,
-					randomPartitionType(random, this.features.has("timestampNtz")),
-				),
-			);
-			// Where a column stands in the schema must not matter.
-			columns.splice(below(random, columns.length + 1), 0, ...parts);
-			this.partitionColumns = parts.map((part) => part.name);
-			for (const part of parts)
-				this.#pools.set(part.name, [
-					null,
-					...Array.from({ length: 3 }, () =>
-						randomPartitionWire(random, part.type),
-					),
-				]);
-		}
-		const clauses: string[] = columns.map(
+		const { partitionColumns } = this.table;
+		const clauses: string[] = this.schema.fields.map(
 			({ name, type, nullable }) =>
 				`${quoted(name)} ${sqlType(type)}${nullable ? "" : " NOT NULL"}`,
 		);
@@ -152,8 +115,8 @@ export class SparkHistory {
 		await this.#run(
 			[
 				`CREATE TABLE ${this.#table()} (${clauses.join(", ")}) USING delta`,
-				this.partitionColumns.length > 0 &&
-					`PARTITIONED BY (${this.partitionColumns.map(quoted).join(", ")})`,
+				partitionColumns.length > 0 &&
+					`PARTITIONED BY (${partitionColumns.map(quoted).join(", ")})`,
 				this.features.has("clustering") && "CLUSTER BY (id, n)",
 				`TBLPROPERTIES (${Object.entries(properties)
 					.map(([key, value]) => `'${key}' = '${value}'`)
@@ -162,7 +125,6 @@ export class SparkHistory {
 				.filter(Boolean)
 				.join(" "),
 		);
-		this.schema = { type: "struct", fields: columns };
 		if (this.features.has("checkConstraints"))
 			await this.#run(
 				`ALTER TABLE ${this.#table()} ADD CONSTRAINT positive CHECK (id >= 0 OR id IS NULL)`,
@@ -177,7 +139,11 @@ export class SparkHistory {
 		const operations: (readonly [number, () => Promise<void>])[] = [
 			[4, () => this.#insert("INTO", 1 + below(random, 30))],
 			[1, () => this.#insert("OVERWRITE", 5 + below(random, 20))],
-			[4, () => this.#run(`DELETE FROM ${table} WHERE ${this.#predicate()}`)],
+			[
+				4,
+				() =>
+					this.#run(`DELETE FROM ${table} WHERE ${this.table.predicate().sql}`),
+			],
 			[4, () => this.#update()],
 			[3, () => this.#merge()],
 			[1, () => this.#run(`OPTIMIZE ${table}`)],
@@ -206,8 +172,8 @@ export class SparkHistory {
 			]);
 		if (!this.features.has("clustering"))
 			operations.push([1, () => this.#run(`OPTIMIZE ${table} ZORDER BY (n)`)]);
-		const free = this.#freeColumns();
-		if (this.#mapped() && free.length > 1)
+		const free = this.table.freeColumns();
+		if (this.table.mapped && free.length > 1)
 			operations.push(
 				[2, () => this.#rename(pick(random, free))],
 				[
@@ -231,35 +197,13 @@ export class SparkHistory {
 		}
 	}
 
-	/** Rows that the table takes, columns that Spark fills in left out. */
-	rows(ids: readonly number[]): { schema: StructType; rows: Wire[][] } {
-		const fields = this.schema.fields.filter(
-			({ name }) => !FILLED.includes(name),
-		);
-		const rows = ids.map((id) =>
-			fields.map(({ name, type }) => {
-				if (name === "id") return String(id);
-				if (name === "n") return String(below(this.#random, 1000));
-				const pool = this.#pools.get(name);
-				return pool === undefined
-					? randomWire(this.#random, type)
-					: pick(this.#random, pool);
-			}),
-		);
-		return { schema: { type: "struct", fields }, rows };
-	}
-
 	async #run(statement: string): Promise<void> {
 		this.statements.push(statement);
 		await this.#spark.sql(statement);
 	}
 
 	async #insert(into: "INTO" | "OVERWRITE", count: number): Promise<void> {
-		const first = this.#nextId;
-		this.#nextId += count;
-		const source = this.rows(
-			Array.from({ length: count }, (_, i) => first + i),
-		);
+		const source = this.table.rows(this.table.newIds(count));
 		await this.#spark.rows("source", source.schema, source.rows);
 		const names = columnNames(source.schema.fields);
 		await this.#run(
@@ -269,20 +213,16 @@ export class SparkHistory {
 
 	async #update(): Promise<void> {
 		const sets = ["n = COALESCE(n, 0) % 1000 + 1"];
-		const free = this.#freeColumns();
+		const free = this.table.freeColumns();
 		if (free.length > 0 && this.#random() < 0.5)
 			sets.push(`${quoted(pick(this.#random, free).name)} = NULL`);
 		await this.#run(
-			`UPDATE ${this.#table()} SET ${sets.join(", ")} WHERE ${this.#predicate()}`,
+			`UPDATE ${this.#table()} SET ${sets.join(", ")} WHERE ${this.table.predicate().sql}`,
 		);
 	}
 
 	async #merge(): Promise<void> {
-		const ids = new Set(
-			Array.from({ length: 12 }, () => below(this.#random, this.#nextId + 8)),
-		);
-		this.#nextId += 8;
-		const source = this.rows([...ids]);
+		const source = this.table.rows(this.table.someIds());
 		await this.#spark.rows("source", source.schema, source.rows);
 		const names = source.schema.fields.map(({ name }) => quoted(name));
 		await this.#run(
@@ -294,15 +234,11 @@ export class SparkHistory {
 	}
 
 	async #addColumn(): Promise<void> {
-		const type = randomType(this.#random, {
-			depth: 1,
-			ntz: this.features.has("timestampNtz"),
-		});
+		const { name, type } = this.table.newColumn();
 		const structs = this.schema.fields.filter(
 			(column) =>
 				typeof column.type !== "string" && column.type.type === "struct",
 		);
-		const name = quoted(`x${this.#added++}`);
 		const at =
 			structs.length > 0 && this.#random() < 0.4
 				? `${quoted(pick(this.#random, structs).name)}.${name}`
@@ -314,19 +250,21 @@ export class SparkHistory {
 
 	async #rename(column: StructField): Promise<void> {
 		await this.#run(
-			`ALTER TABLE ${this.#table()} RENAME COLUMN ${quoted(column.name)} TO ${quoted(`r ${this.#added++}`)}`,
+			`ALTER TABLE ${this.#table()} RENAME COLUMN ${quoted(column.name)} TO ${quoted(this.table.newName())}`,
 		);
 	}
 
 	/** Changes of types that Delta allows, as the ends of ALTER TABLE statements. */
 	#widening(): string[] {
-		return this.#freeColumns().flatMap(({ name, type }) => {
+		return this.table.freeColumns().flatMap(({ name, type }) => {
 			const decimal = decimalParts(type);
 			const wider =
 				decimal !== undefined && decimal.precision < 36
 					? [`DECIMAL(${decimal.precision + 2},${decimal.scale + 1})`]
 					: typeof type === "string"
-						? (WIDER[type] ?? []).map(sqlType)
+						? (WIDER[type] ?? [])
+								.filter((to) => to !== "timestamp_ntz" || this.table.ntz)
+								.map(sqlType)
 						: [];
 			return wider.map((to) => `ALTER COLUMN ${quoted(name)} TYPE ${to}`);
 		});
@@ -347,36 +285,15 @@ export class SparkHistory {
 		return pick(this.#random, late);
 	}
 
-	#predicate(): string {
-		const random = this.#random;
-		const scalars = scalarColumns(this.schema);
-		const predicates = [
-			`id % ${2 + below(random, 5)} = 0`,
-			`id < ${below(random, this.#nextId + 1)}`,
-			`n > ${below(random, 1000)}`,
-		];
-		if (scalars.length > 0)
-			predicates.push(`${quoted(pick(random, scalars).name)} IS NULL`);
-		return pick(random, predicates);
-	}
-
-	#freeColumns(): StructField[] {
-		return this.schema.fields.filter(
-			({ name }) =>
-				!FIXED.includes(name) && !this.partitionColumns.includes(name),
-		);
-	}
-
-	#mapped(): boolean {
-		return (
-			this.features.has("columnMappingByName") ||
-			this.features.has("columnMappingById")
-		);
-	}
-
 	#table(): string {
 		return `delta.${quoted(this.path)}`;
 	}
+}
+
+function isMapped(features: ReadonlySet<HistoryFeature>): boolean {
+	return (
+		features.has("columnMappingByName") || features.has("columnMappingById")
+	);
 }
 
 /** Features at random, `forced` always among them. */

@@ -1,0 +1,260 @@
+import { expect } from "vitest";
+import { vectorOf } from "../../src/columnar/literal.ts";
+import type { StructType } from "../../src/columnar/types.ts";
+import type { Batch } from "../../src/columnar/vector.ts";
+import { dropColumn, renameColumn } from "../../src/delta/column-change.ts";
+import type { Engine } from "../../src/delta/engine.ts";
+import { writeLogCompaction } from "../../src/delta/log-compaction.ts";
+import type { Snapshot } from "../../src/delta/snapshot.ts";
+import { transact } from "../../src/delta/transaction.ts";
+import {
+	append,
+	createTable,
+	deleteRows,
+	overwrite,
+} from "../../src/delta/write.ts";
+import { engineOf, type History, snapshotOf } from "./differential.ts";
+import type { RandomTable } from "./random-table.ts";
+import type { JudgedTable } from "./spark.ts";
+import { HISTORY_FEATURES, type SparkHistory } from "./spark-history.ts";
+import { below, pick, type Random } from "./table-values.ts";
+import { comparable, valueFrom, type Wire } from "./wire.ts";
+
+type Rows = readonly (readonly Wire[])[];
+
+/**
+ * A table that we make; at every step either we change it, or Spark does. What it must hold after a step
+ * of ours is computed from what Spark read before, without our engine.
+ */
+export class MixedHistory implements History {
+	readonly statements: string[];
+	readonly path: string;
+	readonly #random: Random;
+	readonly #spark: SparkHistory;
+	readonly #engine: Engine;
+	#last: JudgedTable | undefined;
+	#expected: { readonly schema: StructType; readonly rows: Rows } | undefined;
+
+	constructor(options: {
+		readonly random: Random;
+		/** Its table is not made yet. */
+		readonly spark: SparkHistory;
+	}) {
+		this.#random = options.random;
+		this.#spark = options.spark;
+		this.path = options.spark.path;
+		this.statements = options.spark.statements;
+		this.#engine = engineOf(this.path);
+	}
+
+	get oldest(): number {
+		return this.#spark.oldest;
+	}
+	get schema(): StructType {
+		return this.#table.schema;
+	}
+	set schema(schema: StructType) {
+		this.#table.schema = schema;
+	}
+	get #table(): RandomTable {
+		return this.#spark.table;
+	}
+
+	async create(): Promise<void> {
+		const configuration: Record<string, string> = {
+			"delta.checkpointInterval": String(2 + below(this.#random, 5)),
+		};
+		for (const feature of this.#spark.features)
+			Object.assign(configuration, HISTORY_FEATURES[feature]);
+		const table = {
+			schema: this.schema,
+			partitionColumns: this.#table.partitionColumns,
+			configuration,
+		};
+		this.statements.push(`we create ${JSON.stringify(table)}`);
+		await createTable(this.#engine, table);
+		await this.#append(10 + below(this.#random, 20));
+	}
+
+	async step(version: number): Promise<void> {
+		this.#expected = undefined;
+		if (this.#random() < 0.4) return await this.#spark.step(version);
+		const operations: (readonly [number, () => Promise<void>])[] = [
+			[4, () => this.#append(1 + below(this.#random, 30))],
+			[5, () => this.#delete()],
+			[1, () => this.#overwrite()],
+			[2, () => this.#replaceWhere()],
+			[2, () => this.#appendWider()],
+			[1, () => this.#compactLog(version)],
+		];
+		const free = this.#table.freeColumns();
+		if (this.#table.mapped && free.length > 1)
+			operations.push([
+				2,
+				() => this.#changeColumn(pick(this.#random, free).name),
+			]);
+		let at =
+			this.#random() * operations.reduce((sum, [weight]) => sum + weight, 0);
+		for (const [weight, operation] of operations) {
+			at -= weight;
+			if (at < 0) return await operation();
+		}
+	}
+
+	/** What Spark reads; compared with what our last step has to lead to. */
+	readBack(theirs: JudgedTable): JudgedTable {
+		const expected = this.#expected;
+		this.#expected = undefined;
+		if (expected !== undefined)
+			expect(
+				comparable(theirs.rows, theirs.schema),
+				"Spark reads what we wrote",
+			).toEqual(comparable(expected.rows, expected.schema));
+		this.#last = theirs;
+		return theirs;
+	}
+
+	async #append(count: number): Promise<void> {
+		const base = await this.#base();
+		const { rows } = this.#new(this.#table.newIds(count));
+		this.statements.push(`we append ${JSON.stringify(rows)}`);
+		await append(this.#engine, base, this.#batches(this.schema, rows));
+		this.#expect([...this.#rows(), ...rows]);
+	}
+
+	/** Rows with a column that the table has not. */
+	async #appendWider(): Promise<void> {
+		const base = await this.#base();
+		const before = this.#rows();
+		this.schema = {
+			type: "struct",
+			fields: [...this.schema.fields, this.#table.newColumn()],
+		};
+		const { rows } = this.#new(this.#table.newIds(5));
+		this.statements.push(
+			`we append with ${JSON.stringify(this.schema.fields.at(-1))} ${JSON.stringify(rows)}`,
+		);
+		await append(this.#engine, base, this.#batches(this.schema, rows), {
+			mergeSchema: true,
+		});
+		this.#expect([...before.map((row) => [...row, null]), ...rows]);
+	}
+
+	async #overwrite(): Promise<void> {
+		const base = await this.#base();
+		const { rows } = this.#new(this.#table.newIds(10));
+		this.statements.push(`we overwrite ${JSON.stringify(rows)}`);
+		await overwrite(this.#engine, base, this.#batches(this.schema, rows));
+		this.#expect(rows);
+	}
+
+	async #replaceWhere(): Promise<void> {
+		const base = await this.#base();
+		const ids = this.#table.newIds(6);
+		const first = Math.max(0, (ids[0] ?? 0) - below(this.#random, 10));
+		const where = `id >= ${first}`;
+		const { rows } = this.#new(ids);
+		this.statements.push(`we replace where ${where} ${JSON.stringify(rows)}`);
+		await overwrite(this.#engine, base, this.#batches(this.schema, rows), {
+			where,
+		});
+		const at = this.schema.fields.findIndex(({ name }) => name === "id");
+		this.#expect([
+			...this.#rows().filter(
+				(row) => row[at] === null || Number(row[at]) < first,
+			),
+			...rows,
+		]);
+	}
+
+	async #delete(): Promise<void> {
+		const base = await this.#base();
+		const { sql, holds } = this.#table.predicate();
+		this.statements.push(`we delete where ${sql}`);
+		await deleteRows(this.#engine, base, sql);
+		this.#expect(this.#rows().filter((row) => !holds(row, this.schema)));
+	}
+
+	/** Renames it or drops it. */
+	async #changeColumn(name: string): Promise<void> {
+		const base = await this.#base();
+		const rename = this.#random() < 0.6;
+		const to = this.#table.newName();
+		this.statements.push(
+			`we ${rename ? `rename ${name} to ${to}` : `drop ${name}`}`,
+		);
+		await transact(this.#engine, {
+			base,
+			reads: { wholeTable: true },
+			actions: [
+				{
+					metaData: rename
+						? renameColumn(base, [name], to)
+						: dropColumn(base, [name]),
+				},
+			],
+			info: { operation: rename ? "RENAME COLUMN" : "DROP COLUMNS" },
+		});
+		const { fields } = this.schema;
+		const at = fields.findIndex((column) => column.name === name);
+		const rows = rename
+			? this.#rows()
+			: this.#rows().map((row) => row.toSpliced(at, 1));
+		this.schema = {
+			type: "struct",
+			fields: rename
+				? fields.map((column, i) =>
+						i === at ? { ...column, name: to } : column,
+					)
+				: fields.toSpliced(at, 1),
+		};
+		this.#expect(rows);
+	}
+
+	async #compactLog(version: number): Promise<void> {
+		const from = Math.max(this.oldest, version - 3);
+		if (from === version) return;
+		this.statements.push(`we compact the log from ${from} to ${version}`);
+		await writeLogCompaction(this.#engine, from, version);
+	}
+
+	#new(ids: readonly number[]): { rows: Wire[][] } {
+		const { schema, rows } = this.#table.rows(ids);
+		if (schema.fields.length !== this.schema.fields.length)
+			throw new Error("we fill in no columns yet");
+		return { rows };
+	}
+
+	#rows(): Rows {
+		return this.#last?.rows ?? [];
+	}
+
+	#expect(rows: Rows): void {
+		this.#expected = { schema: this.schema, rows };
+	}
+
+	/** In two batches, so that a commit has several files. */
+	#batches(schema: StructType, rows: Rows): Batch[] {
+		const half = rows.length >> 1;
+		return [rows.slice(0, half), rows.slice(half)]
+			.filter((part) => part.length > 0)
+			.map((part) => batchOf(schema, part));
+	}
+
+	async #base(): Promise<Snapshot> {
+		return await snapshotOf(this.path);
+	}
+}
+
+export function batchOf(schema: StructType, rows: Rows): Batch {
+	return {
+		schema,
+		length: rows.length,
+		columns: schema.fields.map(({ type }, i) =>
+			vectorOf(
+				type,
+				rows.map((row) => valueFrom(row[i] ?? null, type)),
+			),
+		),
+	};
+}
