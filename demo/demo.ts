@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { tableText } from "../src/cli/table.ts";
+import { tableText } from "../src/cli/table/text-table.ts";
 import {
 	freePorts,
 	memoryOf,

@@ -5,7 +5,7 @@ const USAGE = `Usage: tributary COMMAND [flags]
   run        run pipelines of a YAML file on this machine
   writer     consume Kafka topics and write Delta tables
   operator   run the Kubernetes operator
-  table      look into a Delta table
+  table      make, read and look after a Delta table
   version    print the version
 
 tributary COMMAND --help says more. For example:
@@ -15,7 +15,7 @@ tributary COMMAND --help says more. For example:
 
 type Command = (
 	argv: readonly string[],
-	out: { write(text: string): void },
+	out: NodeJS.WritableStream,
 ) => Promise<void>;
 
 /** Loaded when called for: a writer has no use for the Kubernetes client. */
@@ -51,12 +51,14 @@ async function main(argv: readonly string[]): Promise<number> {
 		process.stderr.write(
 			`tributary: ${error.code}: ${messageOf(error).replaceAll("\n", " ")}\n`,
 		);
-		return error.code === "CONFIG_INVALID"
-			? 2
-			: error.code.startsWith("DELTA_")
-				? 3
-				: 1;
+		return statusOf(error.code);
 	}
+}
+
+/** 2: what was asked is wrong; 3: the table must not be read or written. */
+function statusOf(code: string): number {
+	if (code === "CONFIG_INVALID" || code.startsWith("EXPRESSION_")) return 2;
+	return /^(DELTA|PARQUET|VARIANT)_/.test(code) ? 3 : 1;
 }
 
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
