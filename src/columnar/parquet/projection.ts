@@ -53,6 +53,9 @@ interface Placed {
 	readonly optional: boolean;
 }
 
+/** Levels have a byte each, and the functions that walk the tree a stack. */
+const MAX_DEPTH = 100;
+
 /**
  * The tree of a footer's schema elements.
  * @throws ParquetError when the counts of children don't fit the elements
@@ -70,6 +73,11 @@ export function fileTree(elements: readonly SchemaElement[]): FileNode {
 			throw new ParquetError(
 				"PARQUET_INVALID",
 				"the footer's schema has fewer elements than it announces; the file is damaged",
+			);
+		if (path.length > MAX_DEPTH)
+			throw new ParquetError(
+				"PARQUET_UNSUPPORTED",
+				`the file's schema is more than ${MAX_DEPTH} levels deep, at ${path.join(".").slice(0, 80)}; rewrite the file`,
 			);
 		const root = next === 1;
 		const repeated = element.repetition === "REPEATED";

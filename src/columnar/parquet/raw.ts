@@ -1,5 +1,5 @@
-import { deltaBinaryUnpack } from "hyparquet/src/delta.js";
 import type { BytesVector } from "../vector.ts";
+import { unpackDelta32, unpackDelta64 } from "./delta-read.ts";
 import { ParquetError } from "./errors.ts";
 import type { RawValues } from "./plain-read.ts";
 import {
@@ -31,13 +31,11 @@ export function decodeValues(
 			break;
 		case "DELTA_BINARY_PACKED":
 			if (physical === "INT32") {
-				const values = new Int32Array(count);
-				if (count > 0) deltaBinaryUnpack(readerOf(bytes), count, values);
+				const { values } = unpackDelta32(bytes, 0, count);
 				return { kind: "i32", length: count, validity: undefined, values };
 			}
 			if (physical === "INT64") {
-				const values = new BigInt64Array(count);
-				if (count > 0) deltaBinaryUnpack(readerOf(bytes), count, values);
+				const { values } = unpackDelta64(bytes, 0, count);
 				return { kind: "i64", length: count, validity: undefined, values };
 			}
 			break;
@@ -103,10 +101,8 @@ function decodeRleBooleans(bytes: Uint8Array, count: number): RawValues {
 }
 
 function decodeDeltaLengths(bytes: Uint8Array, count: number): BytesVector {
-	const reader = readerOf(bytes);
-	const lengths = new Int32Array(count);
-	if (count > 0) deltaBinaryUnpack(reader, count, lengths);
-	return joinSuffixes(bytes, reader.offset, lengths);
+	const { values: lengths, end } = unpackDelta32(bytes, 0, count);
+	return joinSuffixes(bytes, end, lengths);
 }
 
 /** The values of these lengths that lie one after another from `start`. */
@@ -129,17 +125,14 @@ function joinSuffixes(
 	return { kind: "bytes", length: count, validity: undefined, offsets, data };
 }
 
+const MAX_BYTES = 1 << 30;
+
 /** Each value is the start of the one before it and a suffix. */
 function decodeDeltaBytes(bytes: Uint8Array, count: number): BytesVector {
-	const reader = readerOf(bytes);
-	const prefixes = new Int32Array(count);
-	const suffixes = new Int32Array(count);
-	if (count > 0) {
-		deltaBinaryUnpack(reader, count, prefixes);
-		deltaBinaryUnpack(reader, count, suffixes);
-	}
+	const { values: prefixes, end } = unpackDelta32(bytes, 0, count);
+	const { values: suffixes, end: rest } = unpackDelta32(bytes, end, count);
 	if (prefixes.every((prefix) => prefix === 0))
-		return joinSuffixes(bytes, reader.offset, suffixes);
+		return joinSuffixes(bytes, rest, suffixes);
 	const offsets = new Int32Array(count + 1);
 	let size = 0;
 	for (let i = 0; i < count; i++) {
@@ -149,10 +142,16 @@ function decodeDeltaBytes(bytes: Uint8Array, count: number): BytesVector {
 		if (prefix < 0 || suffix < 0 || prefix > before)
 			throw truncated("BYTE_ARRAY");
 		size += prefix + suffix;
+		// Values that share all can be many times the page.
+		if (size > MAX_BYTES)
+			throw new ParquetError(
+				"PARQUET_UNSUPPORTED",
+				`a page in DELTA_BYTE_ARRAY holds more than ${MAX_BYTES} bytes; rewrite the file with smaller pages`,
+			);
 		offsets[i + 1] = size;
 	}
 	const data = new Uint8Array(size);
-	let from = reader.offset;
+	let from = rest;
 	for (let i = 0; i < count; i++) {
 		const start = offsets[i] as number;
 		const prefix = prefixes[i] as number;
@@ -166,9 +165,4 @@ function decodeDeltaBytes(bytes: Uint8Array, count: number): BytesVector {
 		from += suffix;
 	}
 	return { kind: "bytes", length: count, validity: undefined, offsets, data };
-}
-
-function readerOf(bytes: Uint8Array): { view: DataView; offset: number } {
-	const { buffer, byteOffset, byteLength } = bytes;
-	return { view: new DataView(buffer, byteOffset, byteLength), offset: 0 };
 }

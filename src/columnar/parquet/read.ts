@@ -199,6 +199,10 @@ function rowGroup({
 		if (fetched === undefined || leaf === undefined)
 			throw damaged(`the column chunk ${column} is missing`);
 		const { bytes, chunk } = fetched;
+		if (chunk.type !== leaf.element.type)
+			throw damaged(
+				`the column ${leaf.path.join(".")} is ${leaf.element.type} in the schema and ${chunk.type} in a row group`,
+			);
 		return new ColumnReader(bytes, chunk, leaf, conversions.get(column));
 	}
 
