@@ -6,12 +6,11 @@ import { expect, test } from "vitest";
 const REASONS: Readonly<Record<string, string>> = {
 	"@aws-sdk/client-s3": "S3's own client: signing, endpoints, credentials",
 	"@kubernetes/client-node": "kubeconfig, authentication and API types",
-	hyparquet: "reads any Parquet file, small and dependency-free",
 	kafkajs: "the Kafka consumer, pure JavaScript",
-	"lz4-napi": "lz4 frames of Kafka batches; Node has no lz4",
+	"lz4-napi": "lz4 of Kafka batches and Parquet; Node has no lz4",
 	pino: "structured JSON logs at low cost",
 	"prom-client": "Prometheus metrics",
-	snappyjs: "snappy blocks of Kafka batches; Node has no snappy",
+	snappyjs: "snappy blocks of Kafka batches and Parquet; Node has no snappy",
 	yaml: "reads multi-document YAML with positions for error messages",
 	zod: "one definition per resource: types, defaults, schemas, messages",
 };
