@@ -8,7 +8,7 @@ import type { Row, Value } from "../columnar/vector.ts";
 import type { AddFile } from "./actions.ts";
 import { FILE_ACTIONS } from "./checkpoint-schema.ts";
 import { mappingMode, physicalSchema } from "./column-mapping.ts";
-import { parsePartitionValue } from "./partition.ts";
+import { parsePartitionValue, partitionText } from "./partition.ts";
 import type { Snapshot } from "./state.ts";
 import { statsOptions } from "./stats.ts";
 import { statsRow, statsSchema } from "./stats-struct.ts";
@@ -96,7 +96,7 @@ function partitionRow(add: AddFile, partitions: readonly StructField[]): Row {
 	return Object.fromEntries(
 		partitions.map(({ name, type }): [string, Value] => [
 			name,
-			parsePartitionValue(add.partitionValues[name] ?? null, type),
+			parsePartitionValue(partitionText(add.partitionValues, name), type),
 		]),
 	);
 }

@@ -68,6 +68,14 @@ export function parsePartitionValue(
 	);
 }
 
+/** A file's own value, by physical name; `null` where it has none. */
+export function partitionText(
+	values: Readonly<Record<string, string | null>>,
+	name: string,
+): string | null {
+	return Object.hasOwn(values, name) ? (values[name] ?? null) : null;
+}
+
 /**
  * `a=1/b=x%3D/`: the folder by convention, hive-escaped, not yet URI-encoded; `values` by the same
  * names as `columns`. Empty where the folder would be too long for a file system or a key: readers
@@ -79,7 +87,7 @@ export function partitionFolder(
 ): string {
 	const parts = columns.map(
 		(column) =>
-			`${hiveEscape(column)}=${hiveEscape(values[column] ?? HIVE_NULL)}`,
+			`${hiveEscape(column)}=${hiveEscape(partitionText(values, column) ?? HIVE_NULL)}`,
 	);
 	const sizes = parts.map((part) => Buffer.byteLength(part));
 	const total = sizes.reduce((sum, size) => sum + size + 1, 0);

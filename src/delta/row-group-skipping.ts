@@ -5,7 +5,7 @@ import { type ColumnBound, outcomeOf } from "../expression/outcome.ts";
 import { ANYTHING, type Range, rangeOfValue } from "../expression/range.ts";
 import type { AddFile } from "./actions.ts";
 import { mappingMode, physicalName, physicalPath } from "./column-mapping.ts";
-import { parsePartitionValue } from "./partition.ts";
+import { parsePartitionValue, partitionText } from "./partition.ts";
 import type { SkippedTable } from "./skipping.ts";
 
 /**
@@ -40,7 +40,10 @@ export function rowGroupSkipper(
 			const name = partition(column);
 			if (name !== undefined)
 				return rangeOfValue(
-					parsePartitionValue(file.partitionValues[name] ?? null, column.type),
+					parsePartitionValue(
+						partitionText(file.partitionValues, name),
+						column.type,
+					),
 				);
 			const path = physical(column);
 			return path === undefined ? ANYTHING : rangeIn(group, path);

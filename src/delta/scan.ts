@@ -20,7 +20,7 @@ import {
 import { type DeletedRows, DeletionVectorReader } from "./deletion-vector.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
-import { parsePartitionValue } from "./partition.ts";
+import { parsePartitionValue, partitionText } from "./partition.ts";
 import { locateFile } from "./path.ts";
 import { readAhead } from "./read-ahead.ts";
 import { rowGroupSkipper } from "./row-group-skipping.ts";
@@ -249,25 +249,20 @@ function finish(
 	deleted: DeletedRows | undefined,
 	cursor: { at: number },
 ): ScannedBatch {
-	const rows = new Int32Array(batch.length);
 	const kept = new Int32Array(batch.length);
 	let length = 0;
 	// Row groups that were passed over have deleted rows too.
 	if (deleted !== undefined)
 		while ((deleted[cursor.at] ?? firstRow) < firstRow) cursor.at++;
-	for (let i = 0; i < batch.length; i++) {
-		if (deleted !== undefined && deleted[cursor.at] === firstRow + i) {
+	for (let i = 0; i < batch.length; i++)
+		if (deleted !== undefined && deleted[cursor.at] === firstRow + i)
 			cursor.at++;
-			continue;
-		}
-		rows[length] = firstRow + i;
-		kept[length++] = i;
-	}
+		else kept[length++] = i;
 	const all = length === batch.length;
 	const columns = needed.fields.map(({ type }, i): Vector => {
 		const source = sources[i];
 		if (typeof source !== "number") {
-			const text = file.partitionValues[source ?? ""] ?? null;
+			const text = partitionText(file.partitionValues, source ?? "");
 			return constantVector(type, parsePartitionValue(text, type), length);
 		}
 		const vector = batch.columns[source] as Vector;
@@ -276,7 +271,7 @@ function finish(
 	return {
 		batch: { schema: needed, length, columns },
 		file,
-		rows: rows.subarray(0, length),
+		rows: kept.subarray(0, length).map((i) => firstRow + i),
 	};
 }
 

@@ -222,3 +222,30 @@ test("a condition's columns need not be wanted, and deleted rows are not looked 
 		places.push(...at);
 	expect(places).toEqual([8, 9]);
 });
+
+test("names of JavaScript's own are columns like any other", async () => {
+	const engine = engineOf();
+	const schema = struct(
+		field("constructor", "string"),
+		field("toString", "long"),
+		field("__proto__", "string"),
+	);
+	const row = { toString: 1n };
+	const add = await store(engine, "f", struct(field("toString", "long")), [
+		row as never,
+	]);
+	const table = tableOf(schema, [add], {
+		partitionColumns: ["constructor", "__proto__"],
+	});
+	const [found] = await rowsOf(engine, table, {
+		where: bindPredicate(
+			parseExpression("constructor IS NULL AND toString = 1"),
+			schema,
+		),
+	});
+	expect(Object.entries(found ?? {})).toEqual([
+		["constructor", null],
+		["toString", 1n],
+		["__proto__", null],
+	]);
+});
