@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-	DeleteObjectCommand,
-	DeleteObjectsCommand,
 	GetObjectCommand,
 	HeadObjectCommand,
 	ListObjectsV2Command,
@@ -10,7 +8,7 @@ import {
 import { withoutUserInfo } from "../errors.ts";
 import { Source } from "./body.ts";
 import { crc32Of, mismatch } from "./checksum.ts";
-import { NotFoundError, StorageError } from "./errors.ts";
+import { StorageError } from "./errors.ts";
 import { rangeHeader, spanOf } from "./range.ts";
 import { type Effects, RETRY, type RetryPolicy, retrying } from "./retry.ts";
 import {
@@ -18,10 +16,10 @@ import {
 	REQUEST_TIMEOUT_MS,
 	type StorageCredentials,
 } from "./s3-client.ts";
+import { deleteObjects } from "./s3-delete.ts";
 import {
 	conditionalPutFailure,
 	judge,
-	mayRefuseBatches,
 	mayRefuseChecksums,
 	nameOf,
 	statusOf,
@@ -46,11 +44,6 @@ export interface S3Location {
 	/** Until the answer to a request begins, in milliseconds. */
 	readonly requestTimeoutMs?: number;
 }
-
-/** What one DeleteObjects request takes. */
-const BATCH = 1000;
-/** Single deletions under way at once. */
-const PARALLEL = 16;
 
 const EFFECTS: Effects = {
 	now: () => performance.now(),
@@ -177,24 +170,8 @@ export function openS3Store(location: S3Location): ObjectStore {
 			} while (token !== undefined);
 		},
 
-		delete: async (paths) => {
-			// XML 1.0 has no way to write most control characters.
-			const [plain, odd] = [
-				paths.filter((path) => !hasControls(path)),
-				paths.filter(hasControls),
-			];
-			await deleteSingly(odd);
-			for (let i = 0; i < plain.length; i += BATCH) {
-				const some = plain.slice(i, i + BATCH);
-				try {
-					await retry(() => deleteBatch(some));
-				} catch (error) {
-					if (!mayRefuseBatches(error)) throw fail(error, some[0] ?? "");
-					await deleteSingly(plain.slice(i));
-					return;
-				}
-			}
-		},
+		delete: (paths) =>
+			deleteObjects(paths, { client, bucket, base, url, retry, fail }),
 	};
 
 	function retry<T>(
@@ -328,44 +305,6 @@ export function openS3Store(location: S3Location): ObjectStore {
 			checksums: connection.checksums,
 		});
 	}
-
-	async function deleteBatch(paths: readonly string[]): Promise<void> {
-		const { Errors = [] } = await client.send(
-			new DeleteObjectsCommand({
-				Bucket: bucket,
-				Delete: {
-					Objects: paths.map((path) => ({ Key: base + path })),
-					Quiet: true,
-				},
-			}),
-		);
-		const failed = Errors.filter(({ Code }) => Code !== "NoSuchKey");
-		const [first] = failed;
-		if (first === undefined) return;
-		const denied = first.Code === "AccessDenied";
-		throw new StorageError(
-			denied ? "STORAGE_ACCESS_DENIED" : "STORAGE_FAILED",
-			`${url}: ${failed.length} of ${paths.length} objects were not deleted, the first being ${first.Key}: ${first.Code} ${first.Message}`,
-			{ retryable: !denied },
-		);
-	}
-
-	async function deleteSingly(paths: readonly string[]): Promise<void> {
-		const rest = paths.values();
-		await Promise.all(
-			Array.from({ length: PARALLEL }, async () => {
-				for (const path of rest)
-					try {
-						await retry(() =>
-							client.send(new DeleteObjectCommand(target(path))),
-						);
-					} catch (error) {
-						const failure = fail(error, path);
-						if (!(failure instanceof NotFoundError)) throw failure;
-					}
-			}),
-		);
-	}
 }
 
 /** Keys are asked for URL-encoded, with `+` for a space, because XML can't hold every character. */
@@ -373,9 +312,4 @@ function decodeKey(key: string, encoding: string | undefined): string {
 	return encoding === "url"
 		? decodeURIComponent(key.replaceAll("+", " "))
 		: key;
-}
-
-function hasControls(path: string): boolean {
-	// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
-	return /[\u0000-\u001f\ufffe\uffff]/.test(path);
 }
