@@ -1,10 +1,10 @@
-import { nullVector } from "../columnar/literal.ts";
+import { nullVector, vectorOf } from "../columnar/literal.ts";
 import {
 	type EncodeOptions,
 	encodeParquet,
 } from "../columnar/parquet/encode.ts";
 import type { DataType, StructType } from "../columnar/types.ts";
-import type { BytesVector, Vector } from "../columnar/vector.ts";
+import type { BytesVector, Value, Vector } from "../columnar/vector.ts";
 import type { AddFile, RemoveFile } from "./actions.ts";
 
 /** Rows that a row group of a checkpoint holds: what a reader decodes at once. */
@@ -58,9 +58,16 @@ function jsonVector(type: DataType, values: readonly unknown[]): Vector {
 				return {
 					kind: "struct",
 					...slots,
-					children: type.fields.map((field) =>
-						jsonVector(field.type, fieldValues(values, field.name)),
-					),
+					children: type.fields.map((field) => {
+						const inner = fieldValues(values, field.name);
+						// What is parsed has values of the table's types, not of JSON.
+						return field.name.endsWith("_parsed")
+							? vectorOf(
+									field.type,
+									inner.map((value) => (value ?? null) as Value),
+								)
+							: jsonVector(field.type, inner);
+					}),
 				};
 			case "array": {
 				const { offsets, items } = flattened(
