@@ -1,5 +1,6 @@
 import { takeVector } from "../columnar/batch.ts";
 import { constantVector } from "../columnar/literal.ts";
+import { ParquetError } from "../columnar/parquet/errors.ts";
 import {
 	type FetchedRowGroup,
 	fetchRowGroups,
@@ -8,8 +9,10 @@ import {
 } from "../columnar/parquet/read.ts";
 import type { StructField, StructType } from "../columnar/types.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
+import { messageOf } from "../errors.ts";
 import { type Bound, boundPartsOf } from "../expression/bound.ts";
 import { evaluate } from "../expression/evaluate.ts";
+import { NotFoundError } from "../storage/errors.ts";
 import type { AddFile } from "./actions.ts";
 import {
 	type MappingMode,
@@ -58,7 +61,7 @@ export type ScannedTable = Pick<
  * files are fetched while one is decoded, within a bound of memory.
  * @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for an unknown column, DELTA_LOG_INVALID for a
  * partition value that its column can't have, DELTA_UNSUPPORTED_READER for a change of type that
- * isn't known
+ * isn't known, DELTA_FILE_MISSING for a file that is gone
  * @throws ParquetError for a file that can't be read as the schema says
  */
 export async function* scanFiles(
@@ -73,7 +76,10 @@ export async function* scanFiles(
 		options.where && rowGroupSkipper(options.where, snapshot, { now });
 	const opened = readAhead(withVectors(engine, files), {
 		weight: ({ file }) => file.size,
-		open: (source) => openFile(engine, plan, source, keep),
+		open: (source) =>
+			openFile(engine, plan, source, keep).catch((error: unknown) => {
+				throw named(error, snapshot.url, source.file);
+			}),
 		close: ({ groups }) => groups.return(undefined),
 	});
 	for await (const [{ file }, { first, groups, deleted }] of opened) {
@@ -95,10 +101,28 @@ export async function* scanFiles(
 					if (scanned.batch.length > 0) yield scanned;
 				}
 			}
+		} catch (error) {
+			throw named(error, snapshot.url, file);
 		} finally {
 			await groups.return(undefined);
 		}
 	}
+}
+
+/** What is wrong with a file, with its name. */
+function named(error: unknown, url: string, { path }: AddFile): unknown {
+	if (error instanceof NotFoundError)
+		return new DeltaError(
+			"DELTA_FILE_MISSING",
+			`${url}: the data file ${path} is gone (${error.message}); restore it, or read a version that does not need it`,
+			{ cause: error },
+		);
+	const message = `${url}: ${path}: ${messageOf(error)}`;
+	if (error instanceof ParquetError)
+		return new ParquetError(error.code, message, { cause: error });
+	if (error instanceof DeltaError && error.code === "DELTA_LOG_INVALID")
+		return new DeltaError(error.code, message, { cause: error });
+	return error;
 }
 
 /** The rows of a version. */
