@@ -343,7 +343,7 @@ describe.skipIf(!Spark.installed)("Spark and we read each other's", () => {
 		expect(comparable(rows, theirs.schema)).toEqual(
 			comparable(theirs.rows, theirs.schema),
 		);
-		expect(rows.length).toBe(72);
+		expect(rows.length).toBe(71);
 		await expect(expectSame(path, 0, theirs)).rejects.toMatchObject({
 			code: "DELTA_FILE_OUTSIDE_TABLE",
 		});
