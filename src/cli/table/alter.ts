@@ -51,8 +51,9 @@ function alterationOf(flags: Flags, base: Snapshot): Alteration | undefined {
 	const renamed = flags["rename-column"];
 	if (renamed !== undefined) {
 		const { path, rest } = splitPath("--rename-column", renamed);
-		const to = splitPath("--rename-column", rest.replace(/^\s*=/, ""));
-		if (!/^\s*=/.test(rest) || to.path.length !== 1 || to.rest.trim() !== "")
+		const [, name] = /^\s*=(.*\S.*)$/s.exec(rest) ?? [];
+		const to = name && splitPath("--rename-column", name);
+		if (!to || to.path.length !== 1 || to.rest.trim() !== "")
 			throw new ConfigError(
 				`--rename-column ${renamed} is no old=new; write it like address.zip=postcode`,
 			);

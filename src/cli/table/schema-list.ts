@@ -90,8 +90,9 @@ class SchemaList {
 			throw new ConfigError(
 				`${this.#flag}: ${of} nests deeper than ${DEEPEST} levels; make it shallower`,
 			);
-		const start = this.#at;
-		const name = this.#take(/[a-z]\w*/iy)?.[0]?.toLowerCase();
+		const found = this.#take(/[a-z]\w*/iy)?.[0];
+		const start = this.#at - (found?.length ?? 0);
+		const name = found?.toLowerCase();
 		if (name === undefined) throw this.#unexpected(`the type of ${of}`);
 		const type = this.#typeNamed(name, of);
 		if (type === undefined) {
