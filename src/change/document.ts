@@ -40,10 +40,10 @@ export function readScalar(
 		case 0x5c:
 			return readString(reading, slot, row);
 		case 0x74:
-			reading.json.literal("true");
+			reading.json.true();
 			return setBoolean(reading, slot, row, true);
 		case 0x66:
-			reading.json.literal("false");
+			reading.json.false();
 			return setBoolean(reading, slot, row, false);
 		default:
 			return readNumber(reading, slot, row);

@@ -1,4 +1,5 @@
 import { parseSchema, type TypedField, typedFields } from "./connect-schema.ts";
+import { EnvelopeLayout, type Hole } from "./envelope-layout.ts";
 import { Field, FieldIndex } from "./field.ts";
 import { type JsonReader, JsonSyntaxError } from "./json.ts";
 import { NumberReader, SMALL, WIDE } from "./number.ts";
@@ -20,44 +21,63 @@ export interface Envelope {
 	fields: readonly TypedField[] | undefined;
 }
 
-type Part =
-	| "payload"
-	| "schema"
-	| "before"
-	| "after"
-	| "source"
-	| "op"
-	| "ts_ms"
-	| "ts_us"
-	| "status"
-	| "ddl"
-	| undefined;
+/** Parts of an envelope. */
+const OTHER = 0;
+const PAYLOAD = 1;
+const SCHEMA = 2;
+const BEFORE = 3;
+const AFTER = 4;
+const SOURCE = 5;
+const OP = 6;
+const HANDLED_MS = 7;
+const SOURCE_MS = 8;
+const SOURCE_US = 9;
+const STATUS = 10;
+const DDL = 11;
+
+const TOP_LEVEL = new Map([
+	["payload", PAYLOAD],
+	["schema", SCHEMA],
+	["before", BEFORE],
+	["after", AFTER],
+	["source", SOURCE],
+	["op", OP],
+	["ts_ms", HANDLED_MS],
+	["status", STATUS],
+	["ddl", DDL],
+]);
+const SOURCE_BLOCK = new Map([
+	["ts_ms", SOURCE_MS],
+	["ts_us", SOURCE_US],
+]);
 
 class EnvelopeField extends Field {
-	readonly part: Part;
+	readonly part: number;
 	next: EnvelopeField | undefined;
+	/** Of a part that says nothing: the last value, and whether it has ever been another. */
+	text = EMPTY;
+	varies = false;
 
-	constructor(name: string, parts: readonly Part[]) {
+	constructor(name: string, part: number) {
 		super(name);
-		this.part = parts.find((part) => part === name);
+		this.part = part;
 	}
 }
+
+const EMPTY = new Uint8Array(0);
 
 /** The names of one object of the envelope, in the order of the last message. */
 class Level {
 	readonly #index = new FieldIndex<EnvelopeField>();
-	readonly #parts: readonly Part[];
+	readonly #parts: ReadonlyMap<string, number>;
 	#first: EnvelopeField | undefined;
 
-	constructor(parts: readonly Part[]) {
+	constructor(parts: ReadonlyMap<string, number>) {
 		this.#parts = parts;
 	}
 
 	/** Reads a key and its colon; `previous` is the key before it in the object. */
-	key(
-		json: JsonReader,
-		previous: EnvelopeField | undefined,
-	): EnvelopeField | undefined {
+	key(json: JsonReader, previous: EnvelopeField | undefined): EnvelopeField {
 		const expected = previous === undefined ? this.#first : previous.next;
 		if ((json.bytes[json.pos] as number) <= 0x20) json.peek();
 		if (
@@ -70,7 +90,8 @@ class Level {
 			? this.#index.named(json.text())
 			: this.#index.find(json.bytes, json.start, json.stop, json.hash);
 		if (field === undefined) {
-			field = new EnvelopeField(json.text(), this.#parts);
+			const name = json.text();
+			field = new EnvelopeField(name, this.#parts.get(name) ?? OTHER);
 			// What is no envelope may have any number of names.
 			if (this.#index.fields.length < 256) this.#index.add(field);
 		}
@@ -93,18 +114,15 @@ export class EnvelopeReader {
 	readonly #json: JsonReader;
 	readonly #readAfter: (fields: readonly TypedField[] | undefined) => void;
 	readonly #numbers = new NumberReader();
-	readonly #top = new Level([
-		"payload",
-		"schema",
-		"before",
-		"after",
-		"source",
-		"op",
-		"ts_ms",
-		"status",
-		"ddl",
-	]);
-	readonly #source = new Level(["ts_ms", "ts_us"]);
+	readonly #top = new Level(TOP_LEVEL);
+	readonly #source = new Level(SOURCE_BLOCK);
+	#layout: EnvelopeLayout | undefined;
+	readonly #holes: Hole[] = [];
+	/** Whether the message can be a layout for others. */
+	#regular = true;
+	/** Messages of another layout, since the last was taken; how many it takes for a new one. */
+	#misses = 0;
+	#patience = 1;
 	#known: KnownSchema[] = [];
 	readonly envelope: Envelope = {
 		op: "",
@@ -133,66 +151,132 @@ export class EnvelopeReader {
 	read(): Envelope {
 		const found = this.envelope;
 		const json = this.#json;
+		this.#clear();
+		if (this.#layout !== undefined && this.#readBy(this.#layout)) {
+			if (this.#patience > 1) this.#patience--;
+			return found;
+		}
+		this.#clear();
+		json.pos = 0;
+		this.#holes.length = 0;
+		this.#regular = true;
+		this.#object(true);
+		if (json.peek() !== 0 || json.pos !== json.end)
+			throw new JsonSyntaxError(`more than one value, from byte ${json.pos}`);
+		if (
+			this.#regular &&
+			this.#holes.length > 0 &&
+			++this.#misses >= this.#patience
+		) {
+			this.#layout = new EnvelopeLayout(json, this.#holes);
+			this.#misses = 0;
+			this.#patience = Math.min(2 * this.#patience, 256);
+		}
+		return found;
+	}
+
+	#clear(): void {
+		const found = this.envelope;
 		found.op = "";
 		found.beforeAt = found.afterAt = -1;
 		found.sourceMicros = found.handledMs = -1;
 		found.status = found.ddl = false;
 		found.fields = undefined;
-		this.#object(true);
-		if (json.peek() !== 0 || json.pos !== json.end)
-			throw new JsonSyntaxError(`more than one value, from byte ${json.pos}`);
-		return found;
+	}
+
+	/** Whether the message has this layout. */
+	#readBy(layout: EnvelopeLayout): boolean {
+		const json = this.#json;
+		const { kinds } = layout;
+		for (let i = 0; i < kinds.length; i++) {
+			if (!layout.accepts(json, i)) return false;
+			this.#value(kinds[i] as number, json.peek());
+		}
+		return layout.ends(json);
 	}
 
 	#object(outermost: boolean): void {
 		const json = this.#json;
-		const found = this.envelope;
 		json.expect(OBJECT);
 		if (json.accept(0x7d)) return;
 		let field: EnvelopeField | undefined;
 		do {
 			field = this.#top.key(json, field);
 			const first = json.peek();
-			switch (field?.part) {
-				case "after":
-					found.afterAt = first === NULL ? -1 : json.pos;
-					if (first === OBJECT || first === 0x22) this.#readAfter(found.fields);
-					else json.skip();
-					break;
-				case "before":
-					found.beforeAt = first === NULL ? -1 : json.pos;
-					json.skip();
-					break;
-				case "op":
-					this.#op(first);
-					break;
-				case "source":
-					if (first === OBJECT) this.#sourceBlock();
-					else json.skip();
-					break;
-				case "ts_ms":
-					found.handledMs = this.#integer(first);
-					break;
-				case "schema":
-					this.#schema(first);
-					break;
-				case "payload":
-					if (first === OBJECT && outermost) this.#object(false);
-					else json.skip();
-					break;
-				case "status":
-					found.status = true;
-					json.skip();
-					break;
-				case "ddl":
-					found.ddl = true;
-					json.skip();
-					break;
-				default:
-					json.skip();
-			}
+			if (field.part === PAYLOAD && first === OBJECT && outermost)
+				this.#object(false);
+			else if (field.part === SOURCE && first === OBJECT) this.#sourceBlock();
+			else this.#field(field, first);
 		} while (json.accept(0x2c));
 		json.expect(0x7d);
+	}
+
+	#sourceBlock(): void {
+		const json = this.#json;
+		json.expect(OBJECT);
+		if (json.accept(0x7d)) return;
+		let field: EnvelopeField | undefined;
+		do {
+			field = this.#source.key(json, field);
+			this.#field(field, json.peek());
+		} while (json.accept(0x2c));
+		json.expect(0x7d);
+	}
+
+	#field(field: EnvelopeField, first: number): void {
+		const json = this.#json;
+		const from = json.pos;
+		this.#value(field.part, first);
+		const { part } = field;
+		// What a message of another kind has there would be read as that of this one.
+		if (part === PAYLOAD || part === SOURCE || part === STATUS || part === DDL)
+			this.#regular = false;
+		if (part === OTHER && !varies(field, json, from, first)) return;
+		this.#holes.push({ kind: part, from, to: json.pos });
+	}
+
+	/** Reads the value of a part. */
+	#value(part: number, first: number): void {
+		const json = this.#json;
+		const found = this.envelope;
+		switch (part) {
+			case AFTER:
+				found.afterAt = first === NULL ? -1 : json.pos;
+				if (first === OBJECT || first === 0x22) this.#readAfter(found.fields);
+				else json.skip();
+				return;
+			case BEFORE:
+				found.beforeAt = first === NULL ? -1 : json.pos;
+				json.skip();
+				return;
+			case OP:
+				this.#op(first);
+				return;
+			case HANDLED_MS:
+				found.handledMs = this.#integer(first);
+				return;
+			case SOURCE_US: {
+				const value = this.#integer(first);
+				// A snapshot has 0 where the source has no time for it.
+				if (value > 0) found.sourceMicros = value;
+				return;
+			}
+			case SOURCE_MS: {
+				const value = this.#integer(first);
+				if (value > 0 && found.sourceMicros < 0)
+					found.sourceMicros = value * 1000;
+				return;
+			}
+			case SCHEMA:
+				this.#schema(first);
+				return;
+			case STATUS:
+				found.status = true;
+				break;
+			case DDL:
+				found.ddl = true;
+		}
+		json.skip();
 	}
 
 	#op(first: number): void {
@@ -212,31 +296,10 @@ export class EnvelopeReader {
 		this.envelope.op = json.text();
 	}
 
-	#sourceBlock(): void {
-		const json = this.#json;
-		const found = this.envelope;
-		json.expect(OBJECT);
-		if (json.accept(0x7d)) return;
-		let field: EnvelopeField | undefined;
-		do {
-			field = this.#source.key(json, field);
-			const part = field?.part;
-			if (part === undefined) json.skip();
-			else {
-				const value = this.#integer(json.peek());
-				// A snapshot has 0 where the source has no time for it.
-				if (part === "ts_us" && value > 0) found.sourceMicros = value;
-				else if (value > 0 && found.sourceMicros < 0)
-					found.sourceMicros = value * 1000;
-			}
-		} while (json.accept(0x2c));
-		json.expect(0x7d);
-	}
-
 	/** A positive integer below 2^53, or -1. */
 	#integer(first: number): number {
 		const json = this.#json;
-		if (first < 0x30 || first > 0x39) {
+		if (!isDigit(first)) {
 			json.skip();
 			return -1;
 		}
@@ -272,6 +335,10 @@ export class EnvelopeReader {
 	}
 }
 
+function isDigit(byte: number): boolean {
+	return byte >= 0x30 && byte <= 0x39;
+}
+
 const OPERATIONS: readonly (string | undefined)[] = Array.from(
 	{ length: 256 },
 	(_, code) =>
@@ -279,6 +346,24 @@ const OPERATIONS: readonly (string | undefined)[] = Array.from(
 			? String.fromCharCode(code)
 			: undefined,
 );
+
+/** Whether messages have different values at a field without a meaning here, as far as seen. */
+function varies(
+	field: EnvelopeField,
+	json: JsonReader,
+	from: number,
+	first: number,
+): boolean {
+	const length = json.pos - from;
+	// Numbers differ from message to message, names and versions don't.
+	field.varies ||=
+		isDigit(first) ||
+		length > 256 ||
+		(field.text.length > 0 &&
+			!(field.text.length === length && json.isText(field.text, from)));
+	field.text = field.varies ? EMPTY : json.bytes.slice(from, json.pos);
+	return field.varies;
+}
 
 /** The fields of a row image; MongoDB's rows are strings, which have none. */
 function rowFields(text: string): readonly TypedField[] | undefined {

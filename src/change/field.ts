@@ -25,8 +25,11 @@ export class Field {
 
 const NO_WORDS = new Int32Array(0);
 
-/** Text in words, little-endian; the last word overlaps the one before unless the length is 4n. */
-export function wordsOf(text: string): Int32Array {
+/**
+ * Text of at least four bytes in words, little-endian; the last word overlaps the one before unless
+ * the length is 4n.
+ */
+export function wordsOf(text: string | Uint8Array): Int32Array {
 	const bytes = Buffer.from(text);
 	const words = new Int32Array(Math.ceil(bytes.length / 4));
 	for (let i = 0; i < words.length; i++)

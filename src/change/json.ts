@@ -15,6 +15,10 @@ export class JsonSyntaxError extends Error {}
 export const UNESCAPE_FIRST = new Error("unescape first");
 
 const QUOTE = 0x22;
+/** "null", "true", and "alse" as little-endian words. */
+const NULL = 0x6c6c756e;
+const TRUE = 0x65757274;
+const ALSE = 0x65736c61;
 const INITIAL = 8 * 1024;
 /** A larger input's room is given back after it. */
 const KEPT = 1024 * 1024;
@@ -211,12 +215,12 @@ export class JsonReader {
 		const { view, bytes, nested } = this;
 		let pos = this.pos;
 		let { size, view: target } = into;
-		let limit = target.byteLength - 4;
+		let limit = into.data.length - 4;
 		for (;;) {
 			if (size > limit) {
 				into.room(size + 4);
 				target = into.view;
-				limit = target.byteLength - 4;
+				limit = into.data.length - 4;
 			}
 			const word = view.getInt32(pos, true);
 			target.setInt32(size, word, true);
@@ -242,7 +246,7 @@ export class JsonReader {
 			if (size > limit) {
 				into.room(size + 4);
 				target = into.view;
-				limit = target.byteLength - 4;
+				limit = into.data.length - 4;
 			}
 			size = writeUtf8(this.#code, into.data, size);
 		}
@@ -292,11 +296,24 @@ export class JsonReader {
 		return at + mark + 4;
 	}
 
-	literal(text: "true" | "false" | "null"): void {
-		for (let i = 0; i < text.length; i++)
-			if (this.bytes[this.pos + i] !== text.charCodeAt(i))
-				this.fail(`no value at byte ${this.pos}`);
-		this.pos += text.length;
+	null(): void {
+		this.#word(NULL, 0);
+	}
+
+	true(): void {
+		this.#word(TRUE, 0);
+	}
+
+	false(): void {
+		this.#word(ALSE, 1);
+	}
+
+	/** Passes over a word of four letters, `skipped` bytes from here. */
+	#word(word: number, skipped: number): void {
+		const at = this.pos + skipped;
+		if (this.view.getInt32(at, true) !== word)
+			this.fail(`no value at byte ${this.pos}`);
+		this.pos = at + 4;
 	}
 
 	/** Passes over one value of any kind, and makes sure that it is JSON. */
@@ -334,13 +351,13 @@ export class JsonReader {
 				this.string();
 				return;
 			case 0x74:
-				this.literal("true");
+				this.true();
 				return;
 			case 0x66:
-				this.literal("false");
+				this.false();
 				return;
 			case 0x6e:
-				this.literal("null");
+				this.null();
 				return;
 			default:
 				this.#skipNumber();

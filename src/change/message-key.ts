@@ -35,9 +35,12 @@ export class MessageKeyReader {
 	): boolean {
 		if (!this.#open(key)) return false;
 		this.#images.bind(fields);
-		const from = this.#json.pos;
-		this.#rows.read(this.#json, this.#root, row, { extended: false });
-		return this.#json.pos > from + 2;
+		const json = this.#json;
+		const from = json.pos++;
+		if (json.peek() === 0x7d) return false;
+		json.pos = from;
+		this.#rows.read(json, this.#root, row, { extended: false });
+		return true;
 	}
 
 	/** As `read`, for a key of the MongoDB connector. */

@@ -31,7 +31,7 @@ export class NumberReader {
 
 	/** Reads the number at the reader's position; returns its kind. */
 	read(json: JsonReader): number {
-		const { bytes } = json;
+		const { bytes, view } = json;
 		let pos = json.pos;
 		this.start = pos;
 		const negative = bytes[pos] === 0x2d;
@@ -44,6 +44,17 @@ export class NumberReader {
 		if (digit === 0) pos++;
 		else
 			for (;;) {
+				if (digits + 4 <= HEAD) {
+					const four = fourDigits(view.getInt32(pos, true));
+					if (four >= 0) {
+						head = head * 10_000 + four;
+						digits += 4;
+						pos += 4;
+						digit = (bytes[pos] as number) - 0x30;
+						if (digit < 0 || digit > 9) break;
+						continue;
+					}
+				}
 				if (digits < HEAD) head = head * 10 + digit;
 				else if (digits < TOTAL) tail = tail * 10 + digit;
 				digits++;
@@ -67,6 +78,16 @@ export class NumberReader {
 			if (digit < 0 || digit > 9) json.fail(`no value at byte ${pos}`);
 			const from = pos;
 			do {
+				if (digits > 0 && digits + 4 <= HEAD) {
+					const four = fourDigits(view.getInt32(pos, true));
+					if (four >= 0) {
+						head = head * 10_000 + four;
+						digits += 4;
+						pos += 4;
+						digit = (bytes[pos] as number) - 0x30;
+						continue;
+					}
+				}
 				if (digits < HEAD) head = head * 10 + digit;
 				else if (digits < TOTAL) tail = tail * 10 + digit;
 				// Zeros before the first digit that counts are no digits.
@@ -129,6 +150,19 @@ export class NumberReader {
 		this.value = this.high * 2 ** 32 + (this.low >>> 0);
 		return WIDE;
 	}
+}
+
+/** The number of four digits in a little-endian word, or -1 for other bytes. */
+function fourDigits(word: number): number {
+	// Digits are 0x30 to 0x39: the upper half is 3, also after 6 was added to the lower.
+	if (
+		((word & 0xf0f0f0f0) | 0) !== 0x30303030 ||
+		(((word + 0x06060606) & 0xf0f0f0f0) | 0) !== 0x30303030
+	)
+		return -1;
+	const lower = word & 0x0f0f0f0f;
+	const pairs = (Math.imul(lower, 10) + (lower >>> 8)) & 0x00ff00ff;
+	return (pairs & 0xff) * 100 + (pairs >>> 16);
 }
 
 /**

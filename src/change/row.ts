@@ -93,7 +93,8 @@ export class RowReader {
 				if (!this.#newFields || !into.allows(field.name)) continue;
 				slot ??= into.add(field.name);
 			}
-			this.#bindSlot(slot, field);
+			// Of two fields of one name the first counts.
+			if (slot.declared === undefined) this.#bindSlot(slot, field);
 		}
 	}
 
@@ -158,7 +159,7 @@ export class RowReader {
 		const { json } = this;
 		if (this.#typed) this.#inSchema(into, name);
 		if (json.peek() === 0x6e) {
-			json.literal("null");
+			json.null();
 			return undefined;
 		}
 		if (!this.#typed && this.#newFields && into.allows(name))
@@ -171,11 +172,12 @@ export class RowReader {
 		const { json, journal } = this;
 		if (this.#typed && slot.declared === undefined)
 			this.#inSchema(into, slot.name);
+		// A name that comes twice: the last value counts.
+		if (slot.presence !== undefined && slot.presence.length > row)
+			slot.builder?.truncate(row);
 		const first = json.peek();
 		if (first === 0x6e) {
-			json.literal("null");
-			if (slot.presence !== undefined && slot.presence.length > row)
-				slot.builder?.truncate(row);
+			json.null();
 			return;
 		}
 		const from = json.pos;
@@ -276,7 +278,7 @@ export class RowReader {
 			let fits = true;
 			do {
 				const first = json.peek();
-				if (first === 0x6e) json.literal("null");
+				if (first === 0x6e) json.null();
 				// One element that does not fit rescues the whole array, so that it stays one value.
 				else fits = this.#value(element, at, first, at - from);
 				at++;

@@ -39,7 +39,8 @@ export function readTyped(
 		case 0x74:
 		case 0x66:
 			if (field.conversion === "text") return readJson(reading, slot, row);
-			json.literal(first === 0x74 ? "true" : "false");
+			if (first === 0x74) json.true();
+			else json.false();
 			return (
 				field.conversion === "plain" &&
 				setBoolean(reading, slot, row, first === 0x74)

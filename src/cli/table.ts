@@ -1,5 +1,11 @@
 import { ConfigError } from "../errors.ts";
-import { checkFlags, FLAG_TEXT, type Flag, parseFlags } from "./table/flags.ts";
+import {
+	ALTERATIONS,
+	checkFlags,
+	FLAG_TEXT,
+	type Flag,
+	parseFlags,
+} from "./table/flags.ts";
 import { suggestion } from "./table/nearest.ts";
 import { openEngine, type TableContext } from "./table/open.ts";
 import { Output } from "./table/output.ts";
@@ -69,6 +75,11 @@ const COMMANDS: Readonly<Record<string, TableSubcommand>> = {
 			return (context) => showChanges(context, { recorded: true });
 		},
 	},
+	alter: {
+		does: "change its columns, properties or constraints; one kind of change at a time",
+		flags: [...ALTERATIONS, "set", "unset", "json"],
+		load: async () => (await import("./table/alter.ts")).alter,
+	},
 	checkpoint: {
 		does: "write a checkpoint and a checksum now; look after the log",
 		flags: ["compact-log", "clean-log", "dry-run", "json"],
@@ -134,7 +145,7 @@ ${PATHS}`;
 function commandUsage(name: string, { does, flags }: TableSubcommand): string {
 	const lines = [...flags, "help" as const].map((flag) => {
 		const [form, text] = FLAG_TEXT[flag];
-		return `  ${form.padEnd(22)}${text}\n`;
+		return `  ${form.padEnd(26)}${text}\n`;
 	});
 	return `Usage: tributary table ${name} PATH [flags]
 

@@ -131,8 +131,9 @@ async function* rowsOf(
 		for await (const { batch } of scan(changes.added))
 			yield { batch, type: "insert" };
 	} catch (error) {
-		if (!(error instanceof NotFoundError)) throw error;
-		throw missing(engine, end, `version ${commit.version}`, error);
+		const cause = error instanceof DeltaError ? error.cause : error;
+		if (!(cause instanceof NotFoundError)) throw error;
+		throw missing(engine, end, `version ${commit.version}`, cause);
 	}
 }
 

@@ -1,22 +1,19 @@
 import { takeVector } from "../columnar/batch.ts";
 import { constantVector } from "../columnar/literal.ts";
+import { ParquetError } from "../columnar/parquet/errors.ts";
 import {
 	type FetchedRowGroup,
 	fetchRowGroups,
 	type RandomAccess,
 	type ReadBatch,
 } from "../columnar/parquet/read.ts";
-import type { StructField, StructType } from "../columnar/types.ts";
+import type { StructType } from "../columnar/types.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
-import { type Bound, boundPartsOf } from "../expression/bound.ts";
+import { messageOf } from "../errors.ts";
+import type { Bound } from "../expression/bound.ts";
 import { evaluate } from "../expression/evaluate.ts";
+import { NotFoundError } from "../storage/errors.ts";
 import type { AddFile } from "./actions.ts";
-import {
-	type MappingMode,
-	mappingMode,
-	physicalName,
-	physicalSchema,
-} from "./column-mapping.ts";
 import { type DeletedRows, DeletionVectorReader } from "./deletion-vector.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
@@ -24,9 +21,15 @@ import { parsePartitionValue, partitionText } from "./partition.ts";
 import { locateFile } from "./path.ts";
 import { readAhead } from "./read-ahead.ts";
 import { rowGroupSkipper } from "./row-group-skipping.ts";
+import {
+	type ScannedTable,
+	type ScanOptions,
+	type ScanPlan,
+	scanPlan,
+} from "./scan-plan.ts";
 import { fileSkipper } from "./skipping.ts";
-import type { Snapshot } from "./snapshot.ts";
-import { checkTypeChanges } from "./type-widening.ts";
+
+export type { ScannedTable, ScanOptions } from "./scan-plan.ts";
 
 export interface ScannedBatch {
 	readonly batch: Batch;
@@ -35,30 +38,13 @@ export interface ScannedBatch {
 	readonly rows: Int32Array;
 }
 
-export interface ScanOptions {
-	/** Top-level columns, in any order; the batches have them in the schema's. */
-	readonly columns?: readonly string[];
-	/** Instead of all files of the version. */
-	readonly files?: Iterable<AddFile>;
-	/** Rows for which this is true, and no others; bound to the version's schema. */
-	readonly where?: Bound;
-	/** Columns that the files have beside the table's, under the same names; they come last. */
-	readonly fileColumns?: readonly StructField[];
-}
-
-/** What a scan needs of a version. */
-export type ScannedTable = Pick<
-	Snapshot,
-	"url" | "protocol" | "metadata" | "schema"
-> & { readonly files: { values(): Iterable<AddFile> } };
-
 /**
  * The rows of some files of a version, file by file, without deleted ones, under the table's own
  * names and types; partition columns are filled in, columns that a file lacks are null. The next
  * files are fetched while one is decoded, within a bound of memory.
  * @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for an unknown column, DELTA_LOG_INVALID for a
  * partition value that its column can't have, DELTA_UNSUPPORTED_READER for a change of type that
- * isn't known
+ * isn't known, DELTA_FILE_MISSING for a file that is gone
  * @throws ParquetError for a file that can't be read as the schema says
  */
 export async function* scanFiles(
@@ -66,14 +52,17 @@ export async function* scanFiles(
 	snapshot: ScannedTable,
 	options: ScanOptions = {},
 ): AsyncGenerator<ScannedBatch, void, undefined> {
-	const plan = planOf(snapshot, options);
+	const plan = scanPlan(snapshot, options);
 	const now = engine.now();
 	const files = matchingFiles(snapshot, options, now);
 	const keep =
 		options.where && rowGroupSkipper(options.where, snapshot, { now });
 	const opened = readAhead(withVectors(engine, files), {
 		weight: ({ file }) => file.size,
-		open: (source) => openFile(engine, plan, source, keep),
+		open: (source) =>
+			openFile(engine, plan, source, keep).catch((error: unknown) => {
+				throw named(error, snapshot.url, source.file);
+			}),
 		close: ({ groups }) => groups.return(undefined),
 	});
 	for await (const [{ file }, { first, groups, deleted }] of opened) {
@@ -95,10 +84,28 @@ export async function* scanFiles(
 					if (scanned.batch.length > 0) yield scanned;
 				}
 			}
+		} catch (error) {
+			throw named(error, snapshot.url, file);
 		} finally {
 			await groups.return(undefined);
 		}
 	}
+}
+
+/** What is wrong with a file, with its name. */
+function named(error: unknown, url: string, { path }: AddFile): unknown {
+	if (error instanceof NotFoundError)
+		return new DeltaError(
+			"DELTA_FILE_MISSING",
+			`${url}: the data file ${path} is gone (${error.message}); restore it, or read a version that does not need it`,
+			{ cause: error },
+		);
+	const message = `${url}: ${path}: ${messageOf(error)}`;
+	if (error instanceof ParquetError)
+		return new ParquetError(error.code, message, { cause: error });
+	if (error instanceof DeltaError && error.code === "DELTA_LOG_INVALID")
+		return new DeltaError(error.code, message, { cause: error });
+	return error;
 }
 
 /** The rows of a version. */
@@ -109,70 +116,6 @@ export async function* readTable(
 ): AsyncGenerator<Batch, void, undefined> {
 	for await (const { batch } of scanFiles(engine, snapshot, options))
 		yield batch;
-}
-
-interface Plan {
-	readonly mode: MappingMode;
-	/** What comes out, under logical names. */
-	readonly wanted: StructType;
-	/** With what `where` needs beside it. */
-	readonly needed: StructType;
-	readonly where: Bound | undefined;
-	/** What is read of a file, under physical names. */
-	readonly stored: StructType;
-	/** Per needed field: its place in `stored`, or the partition value's name. */
-	readonly sources: readonly (number | string)[];
-}
-
-function planOf(
-	{ url, protocol, metadata, schema }: ScannedTable,
-	{ columns, fileColumns = [], where }: ScanOptions,
-): Plan {
-	const unknown = columns?.find(
-		(name) => !schema.fields.some((field) => field.name === name),
-	);
-	if (unknown !== undefined)
-		throw new DeltaError(
-			"DELTA_SCHEMA_INCOMPATIBLE",
-			`${url} has no column ${unknown}; it has ${schema.fields.map((field) => field.name).join(", ")}`,
-		);
-	checkTypeChanges(schema, url);
-	const mode = mappingMode(protocol, metadata);
-	const physical = physicalSchema(schema, mode);
-	const stored: StructField[] = [];
-	const sources: (number | string)[] = [];
-	const isWanted = ({ name }: StructField): boolean =>
-		columns?.includes(name) ?? true;
-	const tested = where === undefined ? new Set() : columnsOf(where);
-	const needed = schema.fields.filter((field, i) => {
-		if (!isWanted(field) && !tested.has(field.name)) return false;
-		const inFile = physical.fields[i];
-		if (
-			inFile === undefined ||
-			metadata.partitionColumns.includes(field.name)
-		) {
-			sources.push(physicalName(field, mode));
-		} else {
-			sources.push(stored.length);
-			stored.push(inFile);
-		}
-		return true;
-	});
-	for (const field of fileColumns) {
-		sources.push(stored.length);
-		stored.push(field);
-	}
-	return {
-		mode,
-		wanted: {
-			type: "struct",
-			fields: [...needed.filter(isWanted), ...fileColumns],
-		},
-		needed: { type: "struct", fields: [...needed, ...fileColumns] },
-		where,
-		stored: { type: "struct", fields: stored },
-		sources,
-	};
 }
 
 interface OpenedFile {
@@ -223,7 +166,7 @@ function* withVectors(
 
 async function openFile(
 	engine: Engine,
-	plan: Plan,
+	plan: ScanPlan,
 	{ file, vectors }: FileSource,
 	keep: ReturnType<typeof rowGroupSkipper> | undefined,
 ): Promise<OpenedFile> {
@@ -243,7 +186,7 @@ async function openFile(
 
 /** Without deleted rows, with partition columns; `cursor` goes through `deleted` with the file. */
 function finish(
-	{ needed, sources }: Plan,
+	{ needed, sources }: ScanPlan,
 	file: AddFile,
 	{ batch, firstRow }: ReadBatch,
 	deleted: DeletedRows | undefined,
@@ -305,17 +248,6 @@ function matching(
 		file,
 		rows: all ? rows : picked.map((i) => rows[i] as number),
 	};
-}
-
-/** The top-level columns that an expression looks at. */
-function columnsOf(bound: Bound): Set<string> {
-	const found = new Set<string>();
-	const visit = (part: Bound): void => {
-		if (part.kind === "column") found.add(part.path[0] ?? "");
-		boundPartsOf(part).forEach(visit);
-	};
-	visit(bound);
-	return found;
 }
 
 function storedFile(engine: Engine, file: AddFile): RandomAccess {

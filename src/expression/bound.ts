@@ -7,7 +7,12 @@ import type { Arithmetic, Comparison } from "./expression.ts";
  * `cast` of its own, literals have the type they are compared with.
  */
 export type Bound =
-	| (Typed & { readonly kind: "literal"; readonly value: Value })
+	| (Typed & {
+			readonly kind: "literal";
+			readonly value: Value;
+			/** Its type was given to it; an integer as it was written counts by its digits. */
+			readonly converted?: boolean;
+	  })
 	| (Typed & {
 			readonly kind: "column";
 			/** As the schema spells it; the first is a column of the table, the rest are its fields. */

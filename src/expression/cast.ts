@@ -258,11 +258,7 @@ function exactOf(value: Value, from: DataType): Decimal | undefined {
 		return { unscaled: value, scale: from === "long" ? 0 : 6 };
 	if (typeof value === "number")
 		return Number.isFinite(value) && from !== "date"
-			? parseDecimal(
-					from === "float"
-						? javaNumberText(value, true).replace("E", "e")
-						: String(value),
-				)
+			? parseDecimal(String(value))
 			: undefined;
 	return typeof value === "string" ? parseDecimal(trimmed(value)) : undefined;
 }

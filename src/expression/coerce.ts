@@ -32,7 +32,13 @@ export function coerce(bound: Bound, to: DataType, at: number): Bound {
 		};
 	try {
 		const value = castValue(bound.value, bound.type, to);
-		return { kind: "literal", value, type: to, fallible: false };
+		return {
+			kind: "literal",
+			value,
+			type: to,
+			converted: true,
+			fallible: false,
+		};
 	} catch (error) {
 		if (error instanceof ExpressionError) throw invalid(error.message, at);
 		throw error;
@@ -66,8 +72,14 @@ export function alike(
 	at: number,
 	doing: "compared" | "mixed",
 ): Bound[] {
-	let seen = nodes[0] as Bound;
-	for (const each of nodes.slice(1)) {
+	const [head, ...rest] = (
+		doing === "compared"
+			? nodes
+			: // Spark goes by the digits of a literal only where it meets one other value.
+				nodes.map(({ type }) => typed(type))
+	) as [Bound, ...Bound[]];
+	let seen = head;
+	for (const each of rest) {
 		const type = commonType(seen, each);
 		if (type === undefined)
 			throw invalid(
@@ -78,7 +90,7 @@ export function alike(
 			!sameType(type, seen.type) ||
 			(seen.kind === "literal" && each.kind === "literal")
 		)
-			seen = { kind: "literal", value: null, type, fallible: false };
+			seen = typed(type);
 	}
 	const type =
 		seen.type === "void" && doing === "compared" ? "boolean" : seen.type;
@@ -132,6 +144,11 @@ export function isNumeric(type: DataType): boolean {
 		type === "double" ||
 		decimalParts(type) !== undefined
 	);
+}
+
+/** Something of a type. */
+function typed(type: DataType): Bound {
+	return { kind: "literal", value: null, type, fallible: false };
 }
 
 interface Digits {
@@ -207,6 +224,7 @@ function decimalFor(bound: Bound): Digits {
 	if (decimal !== undefined) return decimal;
 	if (
 		bound.kind === "literal" &&
+		bound.converted !== true &&
 		bound.value !== null &&
 		!isDecimal(bound.value)
 	) {

@@ -21,9 +21,11 @@ export function numberLiteral(
 	const plain = /^-?\d+$/.test(text);
 	switch (token.suffix) {
 		case "D":
-			return literal(Number(text), "double");
-		case "F":
-			return literal(Math.fround(Number(text)), "float");
+			return literal(finite(Number(text), text, "double", token.at), "double");
+		case "F": {
+			const value = finite(Math.fround(Number(text)), text, "float", token.at);
+			return literal(value, "float");
+		}
 		case "L":
 		case "S":
 		case "Y": {
@@ -36,7 +38,7 @@ export function numberLiteral(
 		}
 	}
 	if (token.suffix === "" && /[eE]/.test(text))
-		return literal(Number(text), "double");
+		return literal(finite(Number(text), text, "double", token.at), "double");
 	if (plain && token.suffix === "") {
 		const whole = BigInt(text);
 		if (whole === BigInt.asIntN(32, whole))
@@ -94,6 +96,11 @@ const SIZES = {
 	S: ["short", 16],
 	Y: ["byte", 8],
 } as const;
+
+function finite(value: number, text: string, type: string, at: number): number {
+	if (!Number.isFinite(value)) throw notOf(text, type, at);
+	return value;
+}
 
 function notOf(text: string, type: string, at: number): Error {
 	return invalid(`${text.slice(0, 60)} is no ${type}`, at);

@@ -24,6 +24,8 @@ import type {
 } from "./store.ts";
 
 const TEMPORARY = ".tmp-";
+/** Files that are asked for their size at once. */
+const PARALLEL = 64;
 
 /**
  * A folder as an object store. A body is written to a hidden temporary file, synced, and then gets
@@ -74,6 +76,7 @@ export function openFileStore(folder: string): ObjectStore {
 		url: `file://${root}`,
 
 		get: async (path, options) => {
+			options?.signal?.throwIfAborted();
 			try {
 				const file = await open(locate(path), "r");
 				try {
@@ -188,6 +191,7 @@ async function walk(
 			if (isMissing(error) || hasCode(error, "ENOTDIR")) continue;
 			throw typed(error, root, folder);
 		}
+		const files: string[] = [];
 		for (const entry of entries) {
 			const path = `${folder}${entry.name}`;
 			if (entry.name.startsWith(TEMPORARY)) continue;
@@ -198,26 +202,50 @@ async function walk(
 			} else if (
 				path.startsWith(prefix) &&
 				(startAfter === undefined || compareUtf8(path, startAfter) > 0)
-			) {
-				try {
-					const { size, mtimeMs } = await stat(join(root, path));
-					found.push({ path, size, modified: Math.floor(mtimeMs) });
-				} catch (error) {
-					// Deleted since the folder was read.
-					if (!isMissing(error)) throw typed(error, root, path);
-				}
-			}
+			)
+				files.push(path);
+		}
+		for (let i = 0; i < files.length; i += PARALLEL) {
+			const some = files.slice(i, i + PARALLEL);
+			const metas = await Promise.all(some.map((path) => metaOf(root, path)));
+			for (const meta of metas) if (meta !== undefined) found.push(meta);
 		}
 	}
 	return found;
+}
+
+/** `undefined` for what was deleted since its folder was read. */
+async function metaOf(
+	root: string,
+	path: string,
+): Promise<ObjectMeta | undefined> {
+	try {
+		const { size, mtimeMs } = await stat(join(root, path));
+		return { path, size, modified: Math.floor(mtimeMs) };
+	} catch (error) {
+		if (isMissing(error)) return undefined;
+		throw typed(error, root, path);
+	}
 }
 
 function list(folder: string) {
 	return readdir(folder, { withFileTypes: true });
 }
 
+/** The order of the strings' UTF-8 bytes, without making them. */
 export function compareUtf8(a: string, b: string): number {
-	return Buffer.compare(Buffer.from(a), Buffer.from(b));
+	const length = Math.min(a.length, b.length);
+	for (let i = 0; i < length; i++) {
+		const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+		if (x !== y) return rank(x) - rank(y);
+	}
+	return a.length - b.length;
+}
+
+/** UTF-16 puts surrogates, which stand for what is above U+FFFF, before U+E000 to U+FFFF. */
+function rank(unit: number): number {
+	if (unit < 0xd800) return unit;
+	return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
 }
 
 function hasCode(error: unknown, code: string): boolean {

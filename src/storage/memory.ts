@@ -73,6 +73,7 @@ export function openMemoryStore(
 		objects,
 		get: (path, request) =>
 			effect("get", path, () => {
+				request?.signal?.throwIfAborted();
 				const found = objects.get(path);
 				if (found === undefined) throw new NotFoundError("memory://", path);
 				const { start, end } = spanOf(request?.range, found.body.length);

@@ -80,6 +80,7 @@ export function openS3Store(location: S3Location): ObjectStore {
 				return await download(path, options?.range, options?.signal);
 			} catch (error) {
 				if (statusOf(error) === 416) return new Uint8Array(0);
+				options?.signal?.throwIfAborted();
 				throw fail(error, path);
 			}
 		},

@@ -7,7 +7,8 @@ export interface ObjectStore {
 	readonly url: string;
 
 	/**
-	 * The object's bytes, those of `[start, end)`, or the last few. A range past the end is cut.
+	 * The object's bytes, those of `[start, end)`, or the last few. A range past the end is cut. A
+	 * signal ends the wait for them, with its own reason.
 	 * @throws NotFoundError when there is no such object
 	 */
 	get(

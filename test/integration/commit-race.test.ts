@@ -43,14 +43,13 @@ test.each(["S3", "a folder"])(
 			openStore(location, storageCredentials(environment)),
 		);
 		await createLedger(engine);
-		const started = performance.now();
 		const racers = await race({
 			location,
 			environment,
 			names: NAMES,
 			count: COUNT,
 		});
-		const seconds = (performance.now() - started) / 1000;
+		const seconds = Math.max(...racers.map((racer) => racer.seconds));
 		expect(await auditLedger(engine, NAMES, COUNT)).toEqual([]);
 		const sum = (of: "attempts" | "errors" | "cpuSeconds"): number =>
 			racers.reduce((total, racer) => total + racer[of], 0);

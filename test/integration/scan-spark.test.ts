@@ -11,6 +11,7 @@ import {
 	struct,
 } from "../../src/columnar/types.ts";
 import { toJson, valueAt } from "../../src/columnar/value.ts";
+import { parseVariant } from "../../src/columnar/variant-encode.ts";
 import type { Batch } from "../../src/columnar/vector.ts";
 import type { Action, Metadata } from "../../src/delta/actions.ts";
 import { dropColumn, renameColumn } from "../../src/delta/column-change.ts";
@@ -22,6 +23,7 @@ import { readTable } from "../../src/delta/scan.ts";
 import { loadSnapshot, type Snapshot } from "../../src/delta/snapshot.ts";
 import { stageFiles, type TableLayout } from "../../src/delta/stage.ts";
 import { parseStats } from "../../src/delta/stats-text.ts";
+import { fileOpener } from "../../src/storage/open.ts";
 import { seeded } from "../support/changes.ts";
 import { engineOf, expectSame, snapshotOf } from "../support/differential.ts";
 import { Spark } from "../support/spark.ts";
@@ -221,6 +223,56 @@ describe.skipIf(!Spark.installed)("Spark and we read each other's", () => {
 		);
 	});
 
+	test("variants that we write", async () => {
+		const path = join(dir, "ours-variant");
+		const engine = engineOf(path);
+		const schema = struct(
+			field("id", "integer"),
+			field("v", "variant"),
+			field("s", struct(field("l", array("variant")))),
+		);
+		const { table, actions } = newLayout(
+			engine.store.url,
+			{ schema, configuration: { "delta.columnMapping.mode": "name" } },
+			engine,
+		);
+		const texts = [
+			'{"b":[1,-2.50,"ü",null,true],"a":{}}',
+			"9223372036854775807",
+			`"${"x".repeat(100)}"`,
+			"1.0E-300",
+		];
+		const variants = texts.map((text) => ({ ...parseVariant(text) }));
+		const staged = await stageFiles(engine, table, {
+			schema,
+			length: texts.length + 1,
+			columns: [
+				vectorOf("integer", [0, 1, 2, 3, 4]),
+				vectorOf("variant", [...variants, null]),
+				vectorOf(schema.fields[2]?.type ?? "void", [
+					...variants.map((variant) => ({ l: [null, variant] })),
+					null,
+				]),
+			],
+		});
+		await write(path, [...actions, ...staged.map(({ add }) => ({ add }))]);
+		const rows = await spark.sql(
+			`SELECT id, to_json(v), to_json(s.l[1]), variant_get(v, '$.b[1]', 'decimal(5,2)') FROM delta.\`${path}\` ORDER BY id`,
+		);
+		const sorted = (text: string | undefined) =>
+			text
+				?.replace(/^\{"b":(.*),"a":\{\}\}$/, '{"a":{},"b":$1}')
+				.replace("2.50", "2.5") ?? null;
+		expect(rows).toEqual(
+			[...texts, undefined].map((text, i) => [
+				String(i),
+				sorted(text),
+				sorted(text),
+				i === 0 ? "-2.50" : null,
+			]),
+		);
+	});
+
 	test.each([1, 2, 3].map((n) => SEED + n))(
 		"random tables, partitioned and mapped, SEED=%i",
 		async (seed) => {
@@ -267,6 +319,86 @@ describe.skipIf(!Spark.installed)("Spark and we read each other's", () => {
 			]);
 			await expectEveryVersionSame(theirs);
 			await expectSameStats(await snapshotOf(path), await snapshotOf(theirs));
+		},
+	);
+
+	test("shallow clones, whose files and deletion vectors lie elsewhere", async () => {
+		const source = join(dir, "clone source #1");
+		await run(source, [
+			"CREATE TABLE $T (id BIGINT, p STRING) USING delta PARTITIONED BY (p) TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')",
+			"INSERT INTO $T SELECT /*+ COALESCE(1) */ id, 'a %41/b' FROM range(100)",
+			"DELETE FROM $T WHERE id % 7 = 0",
+		]);
+		const path = join(dir, "clone");
+		await run(path, [
+			`CREATE TABLE $T SHALLOW CLONE delta.\`${source}\``,
+			"INSERT INTO $T VALUES (1000, 'own')",
+			"DELETE FROM $T WHERE id % 7 = 1",
+		]);
+		const theirs = await spark.read(path);
+		const rows: Wire[][] = [];
+		const engine = { ...engineOf(path), openAt: fileOpener() };
+		for await (const batch of readTable(engine, await snapshotOf(path)))
+			rows.push(...wireRows(batch, theirs.schema));
+		expect(comparable(rows, theirs.schema)).toEqual(
+			comparable(theirs.rows, theirs.schema),
+		);
+		expect(rows.length).toBe(71);
+		await expect(expectSame(path, 0, theirs)).rejects.toMatchObject({
+			code: "DELTA_FILE_OUTSIDE_TABLE",
+		});
+	});
+
+	test.each([
+		["true", "false"],
+		["false", "true"],
+	])(
+		"checkpoints with statistics as text %s and as columns %s",
+		async (text, typed) => {
+			const properties = {
+				"delta.checkpointInterval": "2",
+				"delta.checkpoint.writeStatsAsJson": text,
+				"delta.checkpoint.writeStatsAsStruct": typed,
+			};
+			const theirs = join(dir, `theirs-checkpointed-${text}`);
+			const schema = struct(
+				field("p", "date"),
+				field("a", "long"),
+				field(
+					"s",
+					struct(field("t", "timestamp"), field("n", "decimal(20,3)")),
+				),
+			);
+			const rows = [1, 2, 3, 4, 5].map((n): Wire[] => [
+				String(n % 2),
+				`922337203685477580${n}`,
+				[`${n}001`, `${n}.125`],
+			]);
+			await run(theirs, [
+				`CREATE TABLE $T (p DATE, a BIGINT, s STRUCT<t: TIMESTAMP, n: DECIMAL(20,3)>) USING delta PARTITIONED BY (p) TBLPROPERTIES (${Object.entries(
+					properties,
+				)
+					.map(([name, value]) => `'${name}' = '${value}'`)
+					.join(", ")})`,
+			]);
+			const ours = join(dir, `ours-checkpointed-${text}`);
+			const { table, actions } = newLayout(
+				engineOf(ours).store.url,
+				{ schema, partitionColumns: ["p"], configuration: properties },
+				engineOf(ours),
+			);
+			await write(ours, actions);
+			for (const row of rows) {
+				await spark.rows("more", schema, [row]);
+				await run(theirs, ["INSERT INTO $T SELECT * FROM more"]);
+				await write(ours, await addsOf(ours, table, [row]));
+			}
+			await expectEveryVersionSame(theirs);
+			await expectSameStats(await snapshotOf(ours), await snapshotOf(theirs));
+			await expectSparkReads(ours, schema, rows);
+			const where = "a > 9223372036854775803 AND p = DATE'1970-01-01'";
+			for (const path of [ours, theirs])
+				expect(await spark.files(path, where)).toHaveLength(1);
 		},
 	);
 

@@ -223,6 +223,25 @@ test.each([
 	},
 );
 
+test("a read that is given up between attempts, or under way, ends at once", async () => {
+	for (const fault of [
+		{ kind: "refuse", status: 503 },
+		{ kind: "stall" },
+	] as const) {
+		proxy.plan = () => fault;
+		const slow = open(
+			proxy.endpoint,
+			`store-${opened - 1}`,
+			{ baseMs: 60_000 },
+			60_000,
+		);
+		const stop = new AbortController();
+		const reason = new Error("not needed any more");
+		setTimeout(() => stop.abort(reason), 100);
+		await expect(slow.get("old", { signal: stop.signal })).rejects.toBe(reason);
+	}
+});
+
 test("a listing of several pages goes on after faults, and gives each object once", async () => {
 	const names = Array.from(
 		{ length: 2100 },

@@ -106,6 +106,14 @@ export function storeContract(
 				});
 		});
 
+		test("a read that was given up ends with the reason", async () => {
+			await store.put("x", bytes("0123456789"));
+			const reason = new Error("not needed any more");
+			await expect(
+				store.get("x", { signal: AbortSignal.abort(reason) }),
+			).rejects.toBe(reason);
+		});
+
 		test("what is missing is an error by its name, or nothing, as the operation promises", async () => {
 			await store.put("a/there", bytes("x"));
 			for (const path of ["a", "nope", "a/there/below", "a/nope"]) {

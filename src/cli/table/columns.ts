@@ -1,4 +1,9 @@
-import type { StructType } from "../../columnar/types.ts";
+import {
+	type DataType,
+	field,
+	type StructType,
+	struct,
+} from "../../columnar/types.ts";
 import { ConfigError } from "../../errors.ts";
 import { bindPredicate } from "../../expression/bind.ts";
 import type { Bound } from "../../expression/bound.ts";
@@ -30,11 +35,66 @@ export function namedColumns(
  * A condition on the rows of a table.
  * @throws ConfigError for a column that is not there, ExpressionError for the rest
  */
-export function boundCondition(text: string, schema: StructType): Bound {
+export function boundCondition(
+	flag: string,
+	text: string,
+	schema: StructType,
+): Bound {
 	const parsed = parseExpression(text);
-	for (const [name = ""] of columnsOf(parsed))
-		columnNamed("--where", name, schema);
+	for (const [name = ""] of columnsOf(parsed)) columnNamed(flag, name, schema);
 	return bindPredicate(parsed, schema);
+}
+
+/**
+ * The path of a column such as `address.zip`, as the schema spells it; `element`, `key` and `value`
+ * stand for what arrays and maps hold.
+ * @throws ConfigError for a column that is not there
+ */
+export function columnPath(
+	flag: string,
+	path: readonly string[],
+	schema: StructType,
+): string[] {
+	const found: string[] = [];
+	let type: DataType = schema;
+	for (const name of path) {
+		type = membersOf(type);
+		const spelt = columnNamed(flag, name, type);
+		found.push(spelt);
+		type = type.fields.find((one) => one.name === spelt)?.type ?? type;
+	}
+	return found;
+}
+
+/** The fields of a struct; what an array or a map holds, under the names that paths have for it. */
+export function membersOf(type: DataType): StructType {
+	if (typeof type === "string") return struct();
+	switch (type.type) {
+		case "struct":
+			return type;
+		case "array":
+			return struct(field("element", type.elementType));
+		case "map":
+			return struct(field("key", type.keyType), field("value", type.valueType));
+	}
+}
+
+/** A path at the start of a text, and what follows it. */
+export function splitPath(
+	flag: string,
+	text: string,
+): { readonly path: string[]; readonly rest: string } {
+	const part = /\s*(?:`((?:[^`]|``)+)`|([\p{L}\p{N}_]+))(\.?)/uy;
+	const path: string[] = [];
+	for (;;) {
+		const match = part.exec(text);
+		if (match === null)
+			throw new ConfigError(
+				`${flag} ${JSON.stringify(text)} does not begin with the name of a column; write names with other characters in back ticks`,
+			);
+		path.push(match[1]?.replaceAll("``", "`") ?? match[2] ?? "");
+		if (match[3] === "") return { path, rest: text.slice(part.lastIndex) };
+	}
 }
 
 function columnNamed(flag: string, name: string, schema: StructType): string {

@@ -11,9 +11,13 @@ export async function showFiles(context: TableContext): Promise<void> {
 	const mayMatch =
 		flags.where === undefined
 			? undefined
-			: fileSkipper(boundCondition(flags.where, snapshot.schema), snapshot, {
-					now: engine.now(),
-				});
+			: fileSkipper(
+					boundCondition("--where", flags.where, snapshot.schema),
+					snapshot,
+					{
+						now: engine.now(),
+					},
+				);
 	let [read, skipped] = [0, 0];
 	for (const file of snapshot.files.values()) {
 		if (mayMatch?.(file) === false) {

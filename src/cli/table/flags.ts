@@ -22,6 +22,14 @@ const OPTIONS = {
 	"compact-log": { type: "string" },
 	"clean-log": { type: "boolean" },
 	"dry-run": { type: "boolean" },
+	"add-column": { type: "string", multiple: true },
+	"widen-column": { type: "string", multiple: true },
+	"rename-column": { type: "string" },
+	"drop-column": { type: "string" },
+	set: { type: "string", multiple: true },
+	unset: { type: "string", multiple: true },
+	"add-constraint": { type: "string" },
+	"drop-constraint": { type: "string" },
 	help: { type: "boolean", short: "h" },
 } as const;
 
@@ -57,8 +65,32 @@ export const FLAG_TEXT: Readonly<Record<Flag, readonly [string, string]>> = {
 		"instead: delete the log of versions that are past the table's retention",
 	],
 	"dry-run": ["--dry-run", "with --clean-log: only tell what would be deleted"],
+	"add-column": [
+		"--add-column 'N TYPE'",
+		"a new column, or a.b in a struct; repeat for more",
+	],
+	"widen-column": ["--widen-column 'N TYPE'", "a wider type; repeat for more"],
+	"rename-column": ["--rename-column A=B", "needs column mapping"],
+	"drop-column": ["--drop-column A", "needs column mapping"],
+	set: ["--set K=V", "a property; repeat for more"],
+	unset: ["--unset K", "take a property away; repeat for more"],
+	"add-constraint": [
+		"--add-constraint 'N: EXPR'",
+		"checked for all rows first",
+	],
+	"drop-constraint": ["--drop-constraint N", "by its name"],
 	help: ["-h, --help", "this"],
 };
+
+/** Each is a commit of its own. */
+export const ALTERATIONS = [
+	"add-column",
+	"widen-column",
+	"rename-column",
+	"drop-column",
+	"add-constraint",
+	"drop-constraint",
+] as const satisfies readonly Flag[];
 
 export type Flags = ReturnType<typeof parse>["values"];
 

@@ -51,47 +51,91 @@ export interface Properties {
 }
 
 /**
- * The properties of `--property key=value` flags. Names below `delta.` have to be known, which a slip
+ * The properties of `${name} key=value` flags. Names below `delta.` have to be known, which a slip
  * of the pen is not; any other name is the user's own.
  * @throws ConfigError
  */
-export function parseProperties(flags: readonly string[]): Properties {
+export function parseProperties(
+	flags: readonly string[],
+	name = "--property",
+): Properties {
 	const configuration: Record<string, string> = {};
 	const features: string[] = [];
 	for (const flag of flags) {
 		const [, key = "", value = ""] = /^([^=\s]+)=(.*)$/s.exec(flag) ?? [];
 		if (key === "")
 			throw new ConfigError(
-				`--property ${flag} is no key=value; write it like delta.appendOnly=true`,
+				`${name} ${flag} is no key=value; write it like delta.appendOnly=true`,
 			);
 		if (key in configuration)
-			throw new ConfigError(`--property ${key} is given twice; give it once`);
+			throw new ConfigError(`${name} ${key} is given twice; give it once`);
 		if (key.startsWith(FEATURE)) {
 			if (value !== "supported")
 				throw new ConfigError(
-					`--property ${flag}: a feature can only be supported; write ${key}=supported`,
+					`${name} ${flag}: a feature can only be supported; write ${key}=supported`,
 				);
 			features.push(key.slice(FEATURE.length));
 			continue;
 		}
 		if (key.startsWith("delta.") && !key.startsWith(CONSTRAINT))
-			checkProperty(key, value);
+			checkProperty(name, key, value);
 		configuration[key] = value;
 	}
 	return { configuration, features };
 }
 
-function checkProperty(key: string, value: string): void {
+/**
+ * The properties of `--set key=value` flags for a table that is there.
+ * @throws ConfigError
+ */
+export function parseChanges(
+	set: readonly string[],
+	unset: readonly string[],
+	before: Readonly<Record<string, string>>,
+): Readonly<Record<string, string | undefined>> {
+	const { configuration, features } = parseProperties(set, "--set");
+	const [feature] = features;
+	if (feature !== undefined)
+		throw new ConfigError(
+			`--set ${FEATURE}${feature}: features come with what uses them; set the property that does`,
+		);
+	const changes: Record<string, string | undefined> = { ...configuration };
+	for (const key of Object.keys(configuration))
+		if (key.startsWith(CONSTRAINT))
+			throw new ConfigError(
+				`--set ${key}: rows that are there have to be checked; use --add-constraint '${key.slice(CONSTRAINT.length)}: EXPR'`,
+			);
+	for (const key of unset) {
+		if (key in changes)
+			throw new ConfigError(
+				`--set and --unset both name ${key}; leave one out`,
+			);
+		if (before[key] === undefined)
+			throw new ConfigError(
+				`--unset ${key}: the table has no such property${suggestion(key, Object.keys(before))}`,
+			);
+		if (key.startsWith("delta.") && !Object.hasOwn(PROPERTIES, key))
+			throw new ConfigError(
+				key.startsWith(CONSTRAINT)
+					? `--unset ${key}: use --drop-constraint ${key.slice(CONSTRAINT.length)}`
+					: `--unset ${key}: Delta itself keeps that property; leave it`,
+			);
+		changes[key] = undefined;
+	}
+	return changes;
+}
+
+function checkProperty(name: string, key: string, value: string): void {
 	const kind = Object.hasOwn(PROPERTIES, key) ? PROPERTIES[key] : undefined;
 	if (kind === undefined)
 		throw new ConfigError(
 			/^delta\.min(Reader|Writer)Version$/.test(key)
-				? `--property ${key}: the versions follow from what the table uses; name features by delta.feature.NAME=supported`
-				: `--property ${key} is no property of Delta that can be set${suggestion(key, Object.keys(PROPERTIES))}`,
+				? `${name} ${key}: the versions follow from what the table uses; name features by delta.feature.NAME=supported`
+				: `${name} ${key} is no property of Delta that can be set${suggestion(key, Object.keys(PROPERTIES))}`,
 		);
 	const wanted = wantedValue(kind, value);
 	if (wanted !== undefined)
-		throw new ConfigError(`--property ${key}=${value}: it has to be ${wanted}`);
+		throw new ConfigError(`${name} ${key}=${value}: it has to be ${wanted}`);
 }
 
 /** What a value has to be that is not so. */

@@ -16,7 +16,9 @@ export async function readRows(context: TableContext): Promise<void> {
 	const snapshot = await openTable(context);
 	const { schema } = snapshot;
 	const where =
-		flags.where === undefined ? undefined : boundCondition(flags.where, schema);
+		flags.where === undefined
+			? undefined
+			: boundCondition("--where", flags.where, schema);
 	if (flags.count === true) {
 		const rows = await countRows(context, snapshot, where);
 		out.write(

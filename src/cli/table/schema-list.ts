@@ -33,10 +33,10 @@ const TYPES: Readonly<Record<string, DataType>> = {
 /**
  * The columns of a list in SQL's manner: `id long not null, tags array<string>, price decimal(10,2)
  * comment 'net', address struct<city: string>`; names with other characters stand in back ticks.
- * @throws ConfigError with the place and what was expected there
+ * @throws ConfigError with the place in what the flag says and what was expected there
  */
-export function parseSchemaList(text: string): StructType {
-	const list = new SchemaList(text);
+export function parseSchemaList(text: string, flag = "--schema"): StructType {
+	const list = new SchemaList(text, flag);
 	const fields = list.members(false);
 	list.end();
 	return struct(...fields);
@@ -46,11 +46,13 @@ const DEEPEST = 100;
 
 class SchemaList {
 	readonly #text: string;
+	readonly #flag: string;
 	#at = 0;
 	#depth = 0;
 
-	constructor(text: string) {
+	constructor(text: string, flag: string) {
 		this.#text = text;
+		this.#flag = flag;
 	}
 
 	members(inStruct: boolean): StructField[] {
@@ -86,10 +88,11 @@ class SchemaList {
 	#type(of: string): DataType {
 		if (++this.#depth > DEEPEST)
 			throw new ConfigError(
-				`--schema: ${of} nests deeper than ${DEEPEST} levels; make it shallower`,
+				`${this.#flag}: ${of} nests deeper than ${DEEPEST} levels; make it shallower`,
 			);
-		const start = this.#at;
-		const name = this.#take(/[a-z]\w*/iy)?.[0]?.toLowerCase();
+		const found = this.#take(/[a-z]\w*/iy)?.[0];
+		const start = this.#at - (found?.length ?? 0);
+		const name = found?.toLowerCase();
 		if (name === undefined) throw this.#unexpected(`the type of ${of}`);
 		const type = this.#typeNamed(name, of);
 		if (type === undefined) {
@@ -143,7 +146,7 @@ class SchemaList {
 		];
 		if (precision < 1 || precision > 38 || scale > precision)
 			throw new ConfigError(
-				`--schema: ${of} can't be decimal(${precision},${scale}); a decimal has 1 to 38 digits, and no more than those after the point`,
+				`${this.#flag}: ${of} can't be decimal(${precision},${scale}); a decimal has 1 to 38 digits, and no more than those after the point`,
 			);
 		return `decimal(${precision},${scale})`;
 	}
@@ -169,7 +172,7 @@ class SchemaList {
 	#unexpected(expected: string, more = ""): ConfigError {
 		const rest = this.#text.slice(this.#at).trim().slice(0, 20);
 		return new ConfigError(
-			`--schema: expected ${expected} at character ${this.#at + 1}, found ${rest === "" ? "the end" : rest}${more}`,
+			`${this.#flag}: expected ${expected} at character ${this.#at + 1}, found ${rest === "" ? "the end" : rest}${more}`,
 		);
 	}
 }

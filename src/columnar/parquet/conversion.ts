@@ -52,7 +52,7 @@ export function conversion(type: DataType, file: FileNode): Conversion {
 			return longs(BigInt);
 		case "timestamp":
 		case "timestamp_ntz":
-			return timestampConversion(type, meaning, refuse);
+			return timestampConversion(type, meaning, file.path.join("."), refuse);
 		case "string":
 			return expect(meaning.kind === "bytes", refuse);
 		case "binary":
@@ -198,9 +198,10 @@ const DAY_MICROS = 86_400_000_000n;
 function timestampConversion(
 	type: "timestamp" | "timestamp_ntz",
 	meaning: Meaning,
+	column: string,
 	refuse: () => ParquetError,
 ): Conversion {
-	if (meaning.kind === "int96") return int96ToMicros(refuse);
+	if (meaning.kind === "int96") return int96ToMicros(column, refuse);
 	if (meaning.kind === "date" && type === "timestamp_ntz")
 		return longs((days) => BigInt(days) * DAY_MICROS);
 	if (meaning.kind !== "timestamp") throw refuse();
@@ -215,7 +216,7 @@ function timestampConversion(
 			const value = raw.values[i] as bigint;
 			values[i] =
 				unit === "MILLIS"
-					? inLong(value * 1000n, refuse)
+					? inLong(value * 1000n, column)
 					: floorDivide(value, 1000n);
 		}
 		return { kind: "i64", length: raw.length, validity: undefined, values };
@@ -223,7 +224,7 @@ function timestampConversion(
 }
 
 /** INT96: 8 bytes nanoseconds of the day, 4 bytes Julian day, little-endian. */
-function int96ToMicros(refuse: () => ParquetError): Conversion {
+function int96ToMicros(column: string, refuse: () => ParquetError): Conversion {
 	const EPOCH = 2_440_588n;
 	return (raw) => {
 		if (raw.kind !== "fixed") throw refuse();
@@ -233,7 +234,7 @@ function int96ToMicros(refuse: () => ParquetError): Conversion {
 		for (let i = 0; i < raw.length; i++) {
 			const nanos = view.getBigInt64(i * 12, true);
 			const day = BigInt(view.getInt32(i * 12 + 8, true)) - EPOCH;
-			values[i] = inLong(day * DAY_MICROS + floorDivide(nanos, 1000n), refuse);
+			values[i] = inLong(day * DAY_MICROS + floorDivide(nanos, 1000n), column);
 		}
 		return { kind: "i64", length: raw.length, validity: undefined, values };
 	};
@@ -244,9 +245,13 @@ function floorDivide(value: bigint, by: bigint): bigint {
 	return value % by < 0n ? quotient - 1n : quotient;
 }
 
-function inLong(value: bigint, refuse: () => ParquetError): bigint {
-	if (BigInt.asIntN(64, value) !== value) throw refuse();
-	return value;
+function inLong(micros: bigint, column: string): bigint {
+	if (BigInt.asIntN(64, micros) !== micros)
+		throw new ParquetError(
+			"PARQUET_UNSUPPORTED",
+			`a timestamp of the column ${column} is ${micros} µs from 1970, more than 64 bits hold; correct the file`,
+		);
+	return micros;
 }
 
 function fixedToBytes(raw: RawValues): Vector {

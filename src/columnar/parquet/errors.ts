@@ -6,6 +6,8 @@ import { TributaryError } from "../../errors.ts";
  * reader doesn't know. Trying again can't help.
  */
 export class ParquetError extends TributaryError {
+	declare readonly code: "PARQUET_INVALID" | "PARQUET_UNSUPPORTED";
+
 	constructor(
 		code: "PARQUET_INVALID" | "PARQUET_UNSUPPORTED",
 		message: string,

@@ -91,3 +91,70 @@ test("a repeated field without a list around it is a list", () => {
 		readInts(schema, array("integer"), [1, 1, 0, 1], [0, 1, 0, 0]),
 	).toEqual([[1, 2], [], [3]]);
 });
+
+test("Hive's lists of optional elements keep their nulls", () => {
+	const schema = elements(
+		{ name: "c", repetition: "OPTIONAL", ...LIST },
+		{ name: "bag", repetition: "REPEATED", children: 1 },
+		{ name: "array_element", repetition: "OPTIONAL", ...INT },
+	);
+	expect(
+		readInts(schema, array("integer"), [3, 2, 3, 1, 0, 3], [0, 1, 1, 0, 0, 0]),
+	).toEqual([[1, null, 2], [], null, [3]]);
+});
+
+test("a list of lists in two levels each keeps both", () => {
+	const schema = elements(
+		{ name: "c", repetition: "OPTIONAL", ...LIST },
+		{ name: "array", repetition: "REPEATED", children: 1, converted: "LIST" },
+		{ name: "array", repetition: "REPEATED", ...INT },
+	);
+	expect(
+		readInts(
+			schema,
+			array(array("integer", false), false),
+			[3, 3, 2, 3, 1, 0],
+			[0, 2, 1, 1, 0, 0],
+		),
+	).toEqual([[[1, 2], [], [3]], [], null]);
+});
+
+test.each([
+	["MAP_KEY_VALUE", "map"],
+	["MAP", "key_value"],
+	[undefined, "entries"],
+])(
+	"a map that is annotated as %s around %s keeps its entries",
+	(converted, name) => {
+		const schema = elements(
+			{ name: "c", repetition: "OPTIONAL", children: 1, converted },
+			{ name, repetition: "REPEATED", children: 2, converted: "MAP_KEY_VALUE" },
+			{ name: "k", repetition: "REQUIRED", ...INT },
+			{ name: "v", repetition: "OPTIONAL", ...INT },
+		);
+		const type: DataType = {
+			type: "map",
+			keyType: "integer",
+			valueType: "integer",
+			valueContainsNull: true,
+		};
+		const [node] = project(struct(field("c", type)), fileTree(schema));
+		if (node === undefined) throw new Error("no field");
+		const repetition = Uint8Array.of(0, 1, 0, 0);
+		const vector = assemble(node, 3, (column) => ({
+			entries: 4,
+			repetition,
+			definition:
+				column === 0 ? Uint8Array.of(2, 2, 1, 0) : Uint8Array.of(3, 2, 1, 0),
+			values: vectorOf("integer", column === 0 ? [1, 2] : [10]),
+		}));
+		expect([0, 1, 2].map((i) => valueAt(vector, type, i))).toEqual([
+			new Map([
+				[1, 10],
+				[2, null],
+			]),
+			new Map(),
+			null,
+		]);
+	},
+);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { DeltaError } from "../../../src/delta/errors.ts";
+import { commitPath, serialiseCommit } from "../../../src/delta/log.ts";
 import { encodePath, partitionFolder } from "../../../src/delta/partition.ts";
 import {
 	canonicalPath,
@@ -7,8 +8,10 @@ import {
 	locateFile,
 	placeOf,
 } from "../../../src/delta/path.ts";
+import { loadSnapshot } from "../../../src/delta/snapshot.ts";
 import { openMemoryStore } from "../../../src/storage/memory.ts";
 import { generator, SEED, textOf } from "./random.ts";
+import { add, memoryEngine, write } from "./table.ts";
 
 test("every spelling of one path is one file", () => {
 	for (const group of [
@@ -99,5 +102,25 @@ test("any partition folder is found again at its encoded path", () => {
 		expect(canonicalPath(encodePath(`${folder}f`))).toBe(`${folder}f`);
 		// Hive's own escape stands inside of the URI's: one decoding leaves it there.
 		expect(decodeURIComponent(folder)).toBe(`c d=${value}/`);
+	}
+});
+
+test("a file that is removed by another spelling of its path is gone", async () => {
+	for (const [added, removed] of [
+		["/some/absolute/path", "file:/some/absolute/path"],
+		["/some/with%20space/p@%23h", "file:///some/with%20space/p@%23h"],
+		["s3a://lake/t/a%2Bb", "s3://lake/t/a+b"],
+		["p=x%2520y/f", "p=x%2520y/%66"],
+	] as const) {
+		const engine = memoryEngine();
+		await write(engine, undefined, [add(added), add("kept")]);
+		await engine.store.put(
+			commitPath(1),
+			serialiseCommit([
+				{ remove: { path: removed, deletionTimestamp: 1, dataChange: false } },
+			]),
+		);
+		const snapshot = await loadSnapshot(engine);
+		expect([...(snapshot?.files.keys() ?? [])], removed).toEqual(["kept"]);
 	}
 });

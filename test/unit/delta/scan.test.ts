@@ -249,3 +249,28 @@ test("names of JavaScript's own are columns like any other", async () => {
 		["__proto__", null],
 	]);
 });
+
+test("whatever is wrong with a file is told with its name", async () => {
+	const engine = engineOf();
+	const schema = struct(field("n", "long"), field("p", "date"));
+	const data = struct(field("n", "long"));
+	const fine = await store(engine, "fine", data, [{ n: 1n }]);
+	const wrong = await store(engine, "bad p", struct(field("n", "string")), [
+		{ n: "x" },
+	]);
+	const odd = await store(engine, "odd", data, [{ n: 1n }], {
+		add: { partitionValues: { p: "soon" } },
+	});
+	const table = (add: AddFile) =>
+		tableOf(schema, [fine, add], { partitionColumns: ["p"] });
+	for (const [add, code, message] of [
+		[{ ...fine, path: "gone" }, "DELTA_FILE_MISSING", /data file gone is gone/],
+		[{ ...fine, size: 40 }, "PARQUET_INVALID", /memory:\/\/: fine: /],
+		[wrong, "PARQUET_UNSUPPORTED", /: bad p: the column n holds/],
+		[odd, "DELTA_LOG_INVALID", /: odd: the partition value "soon"/],
+	] as const)
+		await expect(rowsOf(engine, table(add))).rejects.toMatchObject({
+			code,
+			message: expect.stringMatching(message) as string,
+		});
+});

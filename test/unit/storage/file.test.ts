@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { compareUtf8, openFileStore } from "../../../src/storage/file.ts";
 import type { ObjectStore } from "../../../src/storage/store.ts";
+import { generator, seedOf } from "../../support/seed.ts";
 
 let root: string;
 let store: ObjectStore;
@@ -99,4 +100,22 @@ test("a put that fails leaves nothing behind", async () => {
 		code: "STORAGE_FAILED",
 	});
 	expect(await readdir(join(root, "lake"))).toEqual(["taken"]);
+});
+
+test("strings are ordered as their UTF-8 bytes are", () => {
+	const seed = seedOf();
+	const random = generator(seed);
+	const alphabet = ["a", "/", "é", "\ud7ff", "\ue000", "\uffff", "😀", "𐀀"];
+	const word = (): string =>
+		Array.from(
+			{ length: Math.floor(random() * 4) },
+			() => alphabet[Math.floor(random() * alphabet.length)],
+		).join("");
+	for (let i = 0; i < 5000; i++) {
+		const [a, b] = [word(), word()];
+		expect(
+			Math.sign(compareUtf8(a, b)),
+			`seed ${seed}: ${JSON.stringify([a, b])}`,
+		).toBe(Buffer.compare(Buffer.from(a), Buffer.from(b)));
+	}
 });

@@ -1,0 +1,52 @@
+import { wordsOf } from "./field.ts";
+import type { JsonReader } from "./json.ts";
+
+/** A value of the envelope that is not the same in every message, and what it is. */
+export interface Hole {
+	readonly kind: number;
+	readonly from: number;
+	readonly to: number;
+}
+
+/**
+ * The text of an envelope around its values, as it was in an earlier message: nearly all messages of a
+ * table have the same, so it is compared in words instead of read. What follows the text of an
+ * earlier message, with values of JSON in its holes, is JSON.
+ */
+export class EnvelopeLayout {
+	/** The kinds of the values, in their order. */
+	readonly kinds: Int8Array;
+	readonly #texts: readonly Int32Array[];
+	readonly #lengths: Int32Array;
+	readonly #end: Uint8Array;
+
+	/** Texts between values are at least four bytes long: a comma, a key, and a colon. */
+	constructor(json: JsonReader, holes: readonly Hole[]) {
+		const ends = [0, ...holes.map(({ to }) => to)];
+		const texts = holes.map(({ from }, i) =>
+			json.bytes.slice(ends[i] as number, from),
+		);
+		this.kinds = Int8Array.from(holes, ({ kind }) => kind);
+		this.#texts = texts.map((text) => wordsOf(text));
+		this.#lengths = Int32Array.from(texts, ({ length }) => length);
+		this.#end = json.bytes.slice(ends.at(-1) as number, json.end);
+	}
+
+	/** Whether the text before value `i` comes next; passes over it. */
+	accepts(json: JsonReader, i: number): boolean {
+		return json.acceptWords(
+			this.#texts[i] as Int32Array,
+			this.#lengths[i] as number,
+		);
+	}
+
+	/** Whether nothing but the text behind the last value is left. */
+	ends(json: JsonReader): boolean {
+		const { bytes, pos } = json;
+		const text = this.#end;
+		if (pos + text.length !== json.end) return false;
+		for (let i = 0; i < text.length; i++)
+			if (bytes[pos + i] !== text[i]) return false;
+		return true;
+	}
+}

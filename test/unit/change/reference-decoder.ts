@@ -1,0 +1,582 @@
+import {
+	type ConnectSchema,
+	parseSchema,
+	type TypedField,
+	typedFields,
+} from "../../../src/change/connect-schema.ts";
+import type {
+	ChangeMessage,
+	Decoded,
+	DecoderOptions,
+} from "../../../src/change/decoder.ts";
+import { RESERVED } from "../../../src/change/metadata-columns.ts";
+import type { DataType } from "../../../src/columnar/types.ts";
+import { toJson } from "../../../src/columnar/value.ts";
+import type { Value } from "../../../src/columnar/vector.ts";
+import { type Node, parseTree } from "./json-tree.ts";
+import {
+	extended,
+	inferred,
+	type Leaf,
+	SPECIAL,
+	typed,
+} from "./reference-values.ts";
+
+type Path = readonly (string | number)[];
+
+/** A value, or the mark of an object or array, at its place in a row. */
+interface Entry {
+	readonly row: number;
+	readonly path: Path;
+	readonly value: Leaf | "object" | "array";
+}
+
+/**
+ * What TableDecoder has to do, without regard to speed: the message becomes a tree, each value an entry
+ * of a list, and whatever is taken back is put back from a copy.
+ */
+export class ReferenceDecoder {
+	readonly #options: DecoderOptions;
+	/** By column path (array positions are "[]"), as JSON: "struct", "list", or a leaf's type. */
+	#types = new Map<string, string>();
+	#settled = new Set<string>();
+	#entries: Entry[] = [];
+	#rescued: { path: Path; text: string }[] = [];
+	#texts: string[] = [];
+	#operations: string[] = [];
+	#rows = 0;
+	#row = 0;
+	#extended = false;
+	#keyed = false;
+
+	constructor(options: DecoderOptions) {
+		this.#options = options;
+		const declare = (type: DataType, path: Path): void => {
+			if (typeof type === "string") this.#types.set(column(path), type);
+			else if (type.type === "struct") {
+				if (path.length > 0) this.#types.set(column(path), "struct");
+				for (const field of type.fields)
+					if (path.length > 0 || !RESERVED.has(field.name.toLowerCase()))
+						declare(field.type, [...path, field.name]);
+			} else if (type.type === "array") {
+				this.#types.set(column(path), "list");
+				declare(type.elementType, [...path, 0]);
+			}
+		};
+		if (options.tableSchema !== undefined) declare(options.tableSchema, []);
+		this.#settled = new Set(this.#types.keys());
+	}
+
+	decode(message: ChangeMessage): Decoded {
+		if (message.value === null || message.value.length === 0)
+			return { kind: "skip", reason: "tombstone" };
+		const before = {
+			types: new Map(this.#types),
+			entries: [...this.#entries],
+		};
+		const outcome = this.#decode(message);
+		if (outcome.kind !== "row") {
+			if (outcome.kind === "skip" && outcome.reason === "truncate") {
+				this.#types = new Map(
+					[...this.#types].filter(([path]) => this.#settled.has(path)),
+				);
+				this.#entries = [];
+				this.#texts = [];
+				this.#operations = [];
+				this.#rows = 0;
+			} else {
+				this.#types = before.types;
+				this.#entries = before.entries;
+			}
+		} else {
+			this.#texts[this.#rows] =
+				this.#rescued.length === 0
+					? ""
+					: `{${this.#rescued
+							.map(
+								({ path, text }) => `${JSON.stringify(pathText(path))}:${text}`,
+							)
+							.join(",")}}`;
+			this.#rows++;
+		}
+		this.#rescued = [];
+		return outcome;
+	}
+
+	/** Rows as JSON texts by column, nulls left out. */
+	finish(): Record<string, string>[] {
+		const rows = Array.from({ length: this.#rows }, (_, row) => {
+			const shown = new Map<string, string>();
+			for (const [path, type] of this.#types) {
+				const [name = "", ...below] = JSON.parse(path) as string[];
+				if (below.length > 0) continue;
+				const entries = this.#entries.filter(
+					(one) => one.row === row && one.path[0] === name,
+				);
+				if (entries.length > 0)
+					shown.set(name, this.#json(entries, [name], type));
+			}
+			const rescued = this.#texts[row] ?? "";
+			if (rescued !== "") shown.set("_rescued_data", JSON.stringify(rescued));
+			if (this.#options.mode === "append")
+				shown.set("_cdc_operation", JSON.stringify(this.#operations[row]));
+			return Object.fromEntries(shown);
+		});
+		this.#settled = new Set(this.#types.keys());
+		this.#entries = [];
+		this.#texts = [];
+		this.#operations = [];
+		this.#rows = 0;
+		return rows;
+	}
+
+	#json(entries: readonly Entry[], path: Path, type: string): string {
+		const below = entries.filter((one) =>
+			path.every((name, i) => one.path[i] === name),
+		);
+		const own = below.find((one) => one.path.length === path.length);
+		if (own === undefined || own.value === null) return "null";
+		if (type === "struct") {
+			const fields = [...this.#types].flatMap(([key, inner]) => {
+				const place = JSON.parse(key) as string[];
+				const name = place.at(-1) ?? "";
+				return place.length === path.length + 1 &&
+					column(path) === JSON.stringify(place.slice(0, -1)) &&
+					this.#hasType(place)
+					? [
+							`${JSON.stringify(name)}:${this.#json(below, [...path, name], inner)}`,
+						]
+					: [];
+			});
+			return `{${fields.sort().join(",")}}`;
+		}
+		if (type === "list") {
+			const count =
+				1 +
+				Math.max(
+					-1,
+					...below.map((one) => Number(one.path[path.length] ?? -1)),
+				);
+			const length = own.value === "array" ? count : 0;
+			const inner = this.#types.get(column([...path, 0])) ?? "void";
+			return `[${Array.from({ length }, (_, i) => this.#json(below, [...path, i], inner)).join(",")}]`;
+		}
+		const value = own.value as Leaf;
+		const shown: Value =
+			type === "double" && typeof value === "bigint" ? Number(value) : value;
+		return toJson(shown, type as DataType);
+	}
+
+	/** A struct without a typed field is no column. */
+	#hasType(place: readonly string[]): boolean {
+		const type = this.#types.get(JSON.stringify(place));
+		if (type !== "struct" && type !== "list") return type !== undefined;
+		return [...this.#types.keys()].some((key) => {
+			const inner = JSON.parse(key) as string[];
+			return (
+				inner.length === place.length + 1 &&
+				place.every((name, i) => inner[i] === name) &&
+				this.#hasType(inner)
+			);
+		});
+	}
+
+	#decode(message: ChangeMessage): Decoded {
+		const dead = (code: string): Decoded =>
+			({ kind: "dead-letter", code, message: "" }) as Decoded;
+		let text: string;
+		try {
+			text = utf8(message.value as Uint8Array);
+		} catch {
+			return dead("UTF8_INVALID");
+		}
+		try {
+			return this.#envelope(parseTree(text), message);
+		} catch (error) {
+			if (error instanceof BadKey) return dead("KEY_MISSING");
+			return dead("JSON_INVALID");
+		}
+	}
+
+	#envelope(tree: Node, message: ChangeMessage): Decoded {
+		let op = "";
+		let before: Node | undefined;
+		let after: Node | undefined;
+		let handled = false;
+		let status = false;
+		let ddl = false;
+		let fields: readonly TypedField[] | undefined;
+		const visit = (node: Node, outermost: boolean): void => {
+			if (node.kind !== "object") throw new SyntaxError("no object");
+			for (const [name, value] of node.entries) {
+				if (name === "op" && value.kind === "string") op = value.value;
+				else if (name === "before")
+					before = value.kind === "null" ? undefined : value;
+				else if (name === "after")
+					after = value.kind === "null" ? undefined : value;
+				else if (name === "status") status = true;
+				else if (name === "ddl") ddl = true;
+				else if (name === "ts_ms")
+					handled =
+						/^\d{1,19}$/.test(value.text) &&
+						Number.isSafeInteger(Number(value.text));
+				else if (name === "schema")
+					fields =
+						value.kind === "object"
+							? rowFields(parseSchema(value.text))
+							: undefined;
+				else if (name === "payload" && outermost && value.kind === "object")
+					visit(value, false);
+			}
+		};
+		visit(tree, true);
+		if (!["c", "u", "d", "r", "t"].includes(op)) {
+			if (ddl) return { kind: "skip", reason: "schema-change" };
+			if (status) return { kind: "skip", reason: "transaction" };
+			if (op === "m") return { kind: "skip", reason: "message" };
+			if (op === "" && handled && after === undefined && before === undefined)
+				return { kind: "skip", reason: "heartbeat" };
+			return { kind: "dead-letter", code: "ENVELOPE_UNKNOWN", message: "" };
+		}
+		this.#row = this.#rows;
+		const { mode, source } = this.#options;
+		if (op === "t" && mode === "upsert")
+			return { kind: "skip", reason: "truncate" };
+		if (op !== "t") {
+			if (op !== "d" && after === undefined) {
+				if (op !== "u")
+					return { kind: "dead-letter", code: "ENVELOPE_UNKNOWN", message: "" };
+				if (mode === "upsert") return { kind: "skip", reason: "vanished" };
+			}
+			const image: Node | undefined = op === "d" ? before : after;
+			if (image !== undefined) this.#image(image, fields);
+			else if (source === "mongodb") this.#documentKey(message.key);
+			else this.#key(message.key, fields);
+		}
+		if (mode === "upsert" && source !== "mongodb" && !this.#keyed) {
+			const payload = keyPayload(message.key);
+			if (payload.kind !== "object" || payload.entries.length === 0)
+				throw new BadKey();
+			this.#keyed = true;
+		}
+		this.#operations[this.#row] = op;
+		return { kind: "row" };
+	}
+
+	#image(image: Node, fields: readonly TypedField[] | undefined): void {
+		this.#extended = image.kind === "string";
+		const types = this.#extended ? undefined : fields;
+		let tree = image;
+		if (image.kind === "string") {
+			if (!image.value.isWellFormed()) throw new SyntaxError("surrogates");
+			tree = parseTree(image.value);
+		}
+		if (tree.kind !== "object") throw new SyntaxError("no object");
+		this.#declareAll([], types ?? []);
+		this.#object(tree, [], types);
+	}
+
+	#key(
+		key: Uint8Array | null,
+		fields: readonly TypedField[] | undefined,
+	): void {
+		const payload = keyPayload(key);
+		if (payload.kind !== "object" || payload.entries.length === 0)
+			throw new BadKey();
+		this.#extended = false;
+		this.#declareAll([], fields ?? []);
+		this.#object(payload, [], fields);
+	}
+
+	#documentKey(key: Uint8Array | null): void {
+		const payload = keyPayload(key);
+		const entries =
+			payload.kind === "object"
+				? payload.entries.filter(([name]) => name === "id")
+				: [];
+		if (entries.length === 0) throw new BadKey();
+		this.#extended = true;
+		for (const [, value] of entries)
+			this.#field(
+				"_id",
+				value.kind === "string" ? parseTree(value.value) : value,
+				[],
+				undefined,
+			);
+	}
+
+	/** The columns that the schema gives, whether a value comes for them or not. */
+	#declareAll(path: Path, fields: readonly TypedField[]): void {
+		for (const field of fields) {
+			const place = [...path, field.name];
+			if (!this.#types.has(column(place))) {
+				if (!this.#mayAdd(place)) continue;
+				this.#types.set(column(place), typeName(field));
+			}
+			this.#declareBelow(place, field);
+		}
+	}
+
+	#declareBelow(place: Path, field: TypedField): void {
+		const type = this.#types.get(column(place));
+		if (type === "struct" && field.conversion === "struct")
+			this.#declareAll(place, field.fields);
+		if (type === "list" && field.element !== undefined) {
+			const element = [...place, 0];
+			if (!this.#types.has(column(element)))
+				this.#types.set(column(element), typeName(field.element));
+			this.#declareBelow(element, field.element);
+		}
+	}
+
+	#mayAdd(place: Path): boolean {
+		const name = String(place.at(-1));
+		const { onNewColumn = "add", tableSchema } = this.#options;
+		if (onNewColumn !== "add" && tableSchema !== undefined) return false;
+		if (name === "" || !name.isWellFormed()) return false;
+		if (place.length === 1 && RESERVED.has(name.toLowerCase())) return false;
+		const parent = column(place.slice(0, -1));
+		return ![...this.#types.keys()].some((key) => {
+			const other = JSON.parse(key) as string[];
+			const otherName = other.pop() ?? "";
+			return (
+				JSON.stringify(other) === parent &&
+				otherName !== name &&
+				otherName.toLowerCase() === name.toLowerCase()
+			);
+		});
+	}
+
+	#object(
+		node: Node & { readonly kind: "object" },
+		path: Path,
+		fields: readonly TypedField[] | undefined,
+	): void {
+		for (const [name, value] of node.entries) {
+			const field = fields?.find((one) => one.name === name);
+			if (fields !== undefined && field === undefined)
+				throw new SyntaxError("not in the schema");
+			this.#field(name, value, path, field);
+		}
+	}
+
+	#field(
+		name: string,
+		value: Node,
+		above: Path,
+		field: TypedField | undefined,
+	): void {
+		const path = [...above, name];
+		// A name that comes twice: what came before is overwritten.
+		this.#remove(path);
+		if (value.kind === "null") return;
+		const types = new Map(this.#types);
+		const rescued = this.#rescued.length;
+		const known = this.#types.has(column(path));
+		if (
+			(known || (field === undefined && this.#mayAdd(path))) &&
+			this.#value(value, path, field)
+		)
+			return;
+		this.#types = types;
+		this.#rescued.length = rescued;
+		this.#remove(path);
+		this.#rescued.push({ path, text: value.text });
+	}
+
+	#remove(path: Path): void {
+		this.#entries = this.#entries.filter(
+			(one) =>
+				one.row !== this.#row || !path.every((name, i) => one.path[i] === name),
+		);
+	}
+
+	#add(path: Path, value: Entry["value"]): void {
+		this.#entries.push({ row: this.#row, path, value });
+	}
+
+	/** Whether the column could take it. */
+	#value(node: Node, path: Path, field: TypedField | undefined): boolean {
+		const place = column(path);
+		const type = this.#types.get(place);
+		const leaf =
+			field === undefined || !["struct", "array"].includes(field.conversion);
+		if (field !== undefined && leaf) {
+			const value = typed(node, field, type ?? "");
+			if (value === undefined) return false;
+			this.#add(path, value);
+			return true;
+		}
+		if (
+			node.kind === "object" &&
+			field === undefined &&
+			this.#extended &&
+			(node.entries[0]?.[0] ?? "").startsWith("$")
+		) {
+			const value = extended(node.text);
+			if (value === undefined) return false;
+			const own = value.type === SPECIAL ? "double" : value.type;
+			return this.#leaf(path, type ?? own, value.type, value.value, false);
+		}
+		if (node.kind === "object") {
+			if (field !== undefined && field.conversion !== "struct") return false;
+			if (path.length > 64 || (type !== undefined && type !== "struct"))
+				return false;
+			this.#add(path, "object");
+			this.#object(node, path, field?.fields);
+			if (type === undefined) {
+				const typedField = [...this.#types.keys()].some((key) => {
+					const inner = JSON.parse(key) as string[];
+					return (
+						inner.length === path.length + 1 &&
+						JSON.stringify(inner.slice(0, -1)) === place
+					);
+				});
+				if (!typedField) return false;
+				this.#types.set(place, "struct");
+			}
+			return true;
+		}
+		if (node.kind === "array") {
+			if (field !== undefined && field.conversion !== "array") return false;
+			if (path.length > 64 || (type !== undefined && type !== "list"))
+				return false;
+			this.#add(path, "array");
+			for (const [i, item] of node.items.entries()) {
+				// A null element is an entry, so that the array's length shows.
+				if (item.kind === "null") this.#add([...path, i], null);
+				else if (!this.#value(item, [...path, i], field?.element)) return false;
+			}
+			if (!this.#types.has(column([...path, 0]))) return false;
+			this.#types.set(place, "list");
+			return true;
+		}
+		if (field !== undefined) return false;
+		const own = inferred(node);
+		return (
+			own !== undefined &&
+			this.#leaf(path, type ?? own.type, own.type, own.value, own.whole)
+		);
+	}
+
+	#leaf(
+		path: Path,
+		column_: string,
+		type: string,
+		value: Leaf,
+		whole: boolean,
+	): boolean {
+		const place = column(path);
+		let target = column_;
+		if (target === "long" && type === "double" && typeof value === "number") {
+			const others = this.#entries.filter(
+				(one) => column(one.path) === place && typeof one.value === "bigint",
+			);
+			if (
+				!this.#settled.has(place) &&
+				others.every((one) => Number.isSafeInteger(Number(one.value)))
+			)
+				target = "double";
+		}
+		const fitted = fitting(value, type, target, whole);
+		if (fitted === undefined) return false;
+		this.#types.set(place, target);
+		this.#add(path, fitted);
+		return true;
+	}
+}
+
+class BadKey extends Error {}
+
+/** What a column of type `target` holds for a value of type `type`; `undefined` if it can't. */
+function fitting(
+	value: Leaf,
+	type: string,
+	target: string,
+	whole: boolean,
+): Leaf | undefined {
+	if (type === SPECIAL) return target === "double" ? value : undefined;
+	if (type === "double" && typeof value === "number") {
+		if (target === "double") return value;
+		// Written with a fraction of zeros only.
+		return target === "long" && whole && Number.isSafeInteger(value)
+			? BigInt(value)
+			: undefined;
+	}
+	if (type === "long" && typeof value === "bigint") {
+		const limits: Record<string, bigint> = {
+			byte: 7n,
+			short: 15n,
+			integer: 31n,
+			long: 63n,
+		};
+		const bits = limits[target];
+		if (bits !== undefined)
+			return value < 1n << bits && value >= -(1n << bits)
+				? target === "long"
+					? value
+					: Number(value)
+				: undefined;
+		if (target === "double") {
+			const double = Number(value);
+			return Number.isFinite(double) && BigInt(double) === value
+				? double
+				: undefined;
+		}
+		const decimal = /^decimal\((\d+),(\d+)\)$/.exec(target);
+		if (decimal === null) return undefined;
+		const scale = Number(decimal[2]);
+		const unscaled = value * 10n ** BigInt(scale);
+		return digits(unscaled) <= Number(decimal[1])
+			? { unscaled, scale }
+			: undefined;
+	}
+	return type === target ? value : undefined;
+}
+
+function digits(value: bigint): number {
+	return value === 0n ? 0 : String(value).replace("-", "").length;
+}
+
+function typeName(field: TypedField): string {
+	if (field.conversion === "struct") return "struct";
+	return field.conversion === "array" ? "list" : String(field.type);
+}
+
+function rowFields(schema: ConnectSchema): readonly TypedField[] | undefined {
+	const row = schema.fields?.find(
+		({ field }) => field === "after" || field === "before",
+	);
+	return row?.type === "struct" ? typedFields(row) : undefined;
+}
+
+function keyPayload(key: Uint8Array | null): Node {
+	if (key === null || key.length === 0) throw new BadKey();
+	const tree = parseTree(utf8(key));
+	if (tree.kind !== "object") return tree;
+	const payload = tree.entries.findLast(([name]) => name === "payload")?.[1];
+	const schema = tree.entries.some(([name]) => name === "schema");
+	return schema && payload !== undefined ? payload : tree;
+}
+
+function utf8(bytes: Uint8Array): string {
+	return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+		bytes,
+	);
+}
+
+function column(path: Path): string {
+	return JSON.stringify(
+		path.map((name) => (typeof name === "number" ? "[]" : name)),
+	);
+}
+
+function pathText(path: Path): string {
+	return path
+		.map((name) =>
+			/[.`]/.test(String(name))
+				? `\`${String(name).replaceAll("`", "``")}\``
+				: String(name),
+		)
+		.join(".");
+}
