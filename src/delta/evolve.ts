@@ -46,6 +46,7 @@ export function evolve(
 	const protocol = upgradedProtocol(table.protocol, metadata);
 	return {
 		table: {
+			...(table.domains === undefined ? {} : { domains: table.domains }),
 			url: table.url,
 			schema: mapped.schema,
 			metadata,

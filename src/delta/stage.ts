@@ -8,6 +8,7 @@ import type { DataType } from "../columnar/types.ts";
 import { valueAt } from "../columnar/value.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
 import type { AddFile, Metadata } from "./actions.ts";
+import { clusteringColumns } from "./clustering.ts";
 import { mappingMode, physicalSchema } from "./column-mapping.ts";
 import { checkRows, completeRows, tableConstraints } from "./constraints.ts";
 import type { Engine } from "./engine.ts";
@@ -25,7 +26,7 @@ import { fileStats, statsOptions } from "./stats.ts";
 export type TableLayout = Pick<
 	Snapshot,
 	"url" | "protocol" | "metadata" | "schema"
->;
+> & { readonly domains?: Snapshot["domains"] };
 
 /** A data file that is stored, and not in the table yet. */
 export interface StagedFile {
@@ -81,7 +82,11 @@ export async function stageFiles(
 		};
 	});
 	const names = partitions.map(({ name }) => name);
-	const statistics = statsOptions(schema, metadata, mode);
+	const statistics = {
+		...statsOptions(schema, metadata, mode),
+		// A clustered table has statistics of what it is clustered by, wherever that stands.
+		also: clusteringColumns(table.domains),
+	};
 	const encode: EncodeOptions = {
 		...encodeOptions(metadata),
 		fieldIds: mode !== "none",

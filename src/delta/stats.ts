@@ -14,6 +14,8 @@ const DEFAULT_PREFIX = 32;
 export interface StatsOptions {
 	/** The columns that have statistics, under physical names; all of the file's when absent. */
 	readonly columns?: StructType;
+	/** Columns that have statistics in any case, under physical names. */
+	readonly also?: readonly (readonly string[])[];
 	/** UTF-16 units that are kept of a string. */
 	readonly prefix?: number;
 }
@@ -26,7 +28,7 @@ export function statsOptions(
 	schema: StructType,
 	metadata: Pick<Metadata, "partitionColumns" | "configuration">,
 	mode: MappingMode,
-): Required<StatsOptions> {
+): Required<Pick<StatsOptions, "columns" | "prefix">> {
 	const text = metadata.configuration[PREFIX_LENGTH];
 	const prefix = text === undefined ? DEFAULT_PREFIX : Number(text);
 	if (!Number.isInteger(prefix) || prefix < 0 || text?.trim() === "")
@@ -48,13 +50,17 @@ export function statsOptions(
 export function fileStats(
 	rows: number,
 	leaves: readonly LeafStats[],
-	{ columns, prefix = DEFAULT_PREFIX }: StatsOptions = {},
+	{ columns, also = [], prefix = DEFAULT_PREFIX }: StatsOptions = {},
 ): string {
 	const minValues: Tree = {};
 	const maxValues: Tree = {};
 	const nullCount: Tree = {};
 	for (const leaf of leaves) {
-		if (columns !== undefined && !holds(columns, leaf.path)) continue;
+		const wanted =
+			columns === undefined ||
+			holds(columns, leaf.path) ||
+			also.some((path) => path.every((name, i) => name === leaf.path[i]));
+		if (!wanted) continue;
 		put(nullCount, leaf.path, String(leaf.nullCount));
 		if (leaf.min === undefined || leaf.max === undefined) continue;
 		const min = boundText(leaf.min, leaf.type, "min", prefix);
