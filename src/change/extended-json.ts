@@ -79,8 +79,11 @@ function opens(json: JsonReader, { plain, nested, length }: Opening): boolean {
 		: json.acceptWords(plain, length);
 }
 
-/** The values that nearly every document has, read without a text of their own. */
-function readCommon(reading: Reading, slot: Slot, row: number): boolean {
+/**
+ * The values that nearly every document has, for a column of their type, without a text of their own.
+ * If it returns false, the reader may stand anywhere in the value.
+ */
+export function readCommon(reading: Reading, slot: Slot, row: number): boolean {
 	const { json } = reading;
 	switch (slot.code) {
 		case STRING:

@@ -1,4 +1,4 @@
-import { BytesBuilder, I32Builder, I64Builder } from "../columnar/builder.ts";
+import { BytesBuilder, I64Builder, resized } from "../columnar/builder.ts";
 import { constantVector } from "../columnar/literal.ts";
 import { field, type StructField } from "../columnar/types.ts";
 import type { Vector } from "../columnar/vector.ts";
@@ -29,52 +29,80 @@ export const RESERVED: ReadonlySet<string> = new Set(
 
 /** Collects METADATA_COLUMNS. */
 export class MetadataBuilder {
-	readonly #operation = new BytesBuilder("string");
+	#operations = new Uint8Array(INITIAL);
+	#partitions = new Int32Array(INITIAL);
 	readonly #timestamp = new I64Builder("timestamp");
-	readonly #topic = new BytesBuilder("string");
-	readonly #partition = new I32Builder("integer");
 	readonly #offset = new I64Builder("long");
-	#topicBytes = new Uint8Array(0);
-	#topicName = "";
+	/** Topics in the order of the rows: hardly ever more than one. */
+	readonly #topics: { readonly name: string; readonly from: number }[] = [];
 
 	set(row: number, message: ChangeMessage, envelope: Envelope): void {
-		if (message.topic !== this.#topicName) {
-			this.#topicName = message.topic;
-			this.#topicBytes = Buffer.from(message.topic);
+		if (row >= this.#operations.length) {
+			const capacity = 2 * row;
+			this.#operations = resized(
+				this.#operations,
+				capacity,
+				new Uint8Array(capacity),
+			);
+			this.#partitions = resized(
+				this.#partitions,
+				capacity,
+				new Int32Array(capacity),
+			);
 		}
-		const operation = this.#operation;
-		operation.begin(row);
-		operation.room(operation.size + 1);
-		operation.data[operation.size++] = envelope.op.charCodeAt(0);
-		operation.end(row);
+		this.#operations[row] = envelope.op.charCodeAt(0);
+		this.#partitions[row] = message.partition;
 		const micros =
 			envelope.sourceMicros >= 0
 				? envelope.sourceMicros
 				: envelope.handledMs * 1000;
 		if (micros >= 0) this.#timestamp.set(row, micros);
-		this.#topic.set(row, this.#topicBytes);
-		this.#partition.set(row, message.partition);
+		if (this.#topics.at(-1)?.name !== message.topic)
+			this.#topics.push({ name: message.topic, from: row });
 		this.#offset.set(row, Number(message.offset));
 	}
 
 	truncate(length: number): void {
-		this.#operation.truncate(length);
 		this.#timestamp.truncate(length);
-		this.#topic.truncate(length);
-		this.#partition.truncate(length);
 		this.#offset.truncate(length);
+		while ((this.#topics.at(-1)?.from ?? -1) >= length) this.#topics.pop();
 	}
 
 	/** Vectors of METADATA_COLUMNS; `nowMs` is the rows' ingestion time. */
 	finish(length: number, nowMs: number): Vector[] {
-		return [
-			this.#operation.finish(length),
+		const vectors: Vector[] = [
+			{
+				kind: "bytes",
+				length,
+				validity: undefined,
+				offsets: Int32Array.from({ length: length + 1 }, (_, row) => row),
+				data: this.#operations.slice(0, length),
+			},
 			this.#timestamp.finish(length),
-			this.#topic.finish(length),
-			this.#partition.finish(length),
+			this.#finishTopics(length),
+			{
+				kind: "i32",
+				length,
+				validity: undefined,
+				values: this.#partitions.slice(0, length),
+			},
 			this.#offset.finish(length),
 			constantVector("timestamp", BigInt(nowMs) * 1000n, length),
 			constantVector("date", Math.floor(nowMs / 86_400_000), length),
 		];
+		return vectors;
+	}
+
+	#finishTopics(length: number): Vector {
+		const builder = new BytesBuilder("string");
+		for (const [i, { name, from }] of this.#topics.entries()) {
+			const bytes = Buffer.from(name);
+			const to = this.#topics[i + 1]?.from ?? length;
+			for (let row = from; row < to; row++) builder.set(row, bytes);
+		}
+		this.#topics.length = 0;
+		return builder.finish(length);
 	}
 }
+
+const INITIAL = 1024;

@@ -4,6 +4,7 @@ import { readScalar } from "./document.ts";
 import { opensExtended, readExtended } from "./extended-json.ts";
 import { JsonReader, JsonSyntaxError } from "./json.ts";
 import { NumberReader } from "./number.ts";
+import { readQuickly } from "./quick.ts";
 import type { Rescued } from "./rescue.ts";
 import {
 	type Journal,
@@ -99,7 +100,7 @@ export class RowReader {
 	}
 
 	#bindSlot(slot: Slot, field: TypedField | undefined): void {
-		slot.declared = field;
+		slot.declare(field);
 		if (field !== undefined && slot.code === UNTYPED)
 			this.journal.assign(slot, newBuilder(field.type, { settled: false }));
 		const { builder } = slot;
@@ -132,7 +133,12 @@ export class RowReader {
 				else previous.next = slot ?? previous.next;
 			}
 			if (slot !== undefined) {
-				this.#field(into, slot, row);
+				if (
+					slot.quick === 0 ||
+					(this.#typed && slot.declared === undefined) ||
+					!readQuickly(this, slot, row, this.#extended)
+				)
+					this.#field(into, slot, row);
 				previous = slot;
 			}
 			const next = json.peek();

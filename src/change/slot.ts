@@ -27,6 +27,8 @@ export const TIMESTAMP = 5;
 export const STRUCT = 6;
 export const LIST = 7;
 export const OTHER = 8;
+/** Of `Slot.quick` only: a column of 32 bits. */
+export const INTEGER = 9;
 
 /** A named place for a column whose type is known once a value that isn't null was seen. */
 export class Slot extends Field {
@@ -39,6 +41,8 @@ export class Slot extends Field {
 	next: Slot | undefined;
 	/** How the Connect schema in use has the field. */
 	declared: TypedField | undefined;
+	/** The simple values that nearly always come: their code, or 0. */
+	quick = UNTYPED;
 	decimal: { readonly precision: number; readonly scale: number } | undefined;
 
 	assign(builder: Builder | undefined): void {
@@ -49,6 +53,12 @@ export class Slot extends Field {
 			this.code === OTHER && builder !== undefined
 				? decimalParts(builder.type)
 				: undefined;
+		this.quick = quickCode(this);
+	}
+
+	declare(field: TypedField | undefined): void {
+		this.declared = field;
+		this.quick = quickCode(this);
 	}
 }
 
@@ -73,6 +83,35 @@ function codeOf(builder: Builder | undefined): number {
 			return TIMESTAMP;
 		default:
 			return OTHER;
+	}
+}
+
+/** What `readQuickly` reads for a slot: one of the codes of columns, or 0. */
+function quickCode({ code, declared, builder }: Slot): number {
+	if (declared === undefined)
+		return code === STRING ||
+			code === LONG ||
+			code === DOUBLE_COLUMN ||
+			code === BOOLEAN ||
+			code === TIMESTAMP
+			? code
+			: 0;
+	switch (declared.conversion) {
+		case "plain":
+			if (builder?.type !== declared.type) return 0;
+			if (builder.type === "integer") return INTEGER;
+			return code === STRING ||
+				code === LONG ||
+				code === DOUBLE_COLUMN ||
+				code === BOOLEAN
+				? code
+				: 0;
+		case "micros":
+			return builder?.type === "timestamp_ntz" ? LONG : 0;
+		case "date":
+			return builder?.type === "date" ? INTEGER : 0;
+		default:
+			return 0;
 	}
 }
 
