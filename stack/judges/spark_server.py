@@ -10,6 +10,8 @@ import json
 import os
 import sys
 
+from pyspark.sql.functions import from_json, lit
+
 from spark_session import open_session
 from wire import serve
 
@@ -172,14 +174,18 @@ class Spark:
         ]
 
     def rows(self, view, schema, rows):
-        lines = [(json.dumps(positional(row, schema)),) for row in rows]
-        texts = self.session.createDataFrame(lines, "text STRING").coalesce(1)
-        parsed_rows = texts.selectExpr(f"from_json(text, '{wire_type(schema)}') AS r")
+        # As a literal: rows of Python's would take a Python worker to turn into Spark's.
+        text = json.dumps([positional(row, schema) for row in rows])
+        texts = (
+            self.session.range(0, 1, 1, 1)
+            .select(from_json(lit(text), lit(f"ARRAY<{wire_type(schema)}>")).alias("all"))
+            .selectExpr("inline(all)")
+        )
         columns = [
-            f"{from_wire(f'r.f{i}', field['type'])} AS {quoted(field['name'])}"
+            f"{from_wire(f'f{i}', field['type'])} AS {quoted(field['name'])}"
             for i, field in enumerate(schema["fields"])
         ]
-        parsed_rows.selectExpr(*columns).createOrReplaceTempView(view)
+        texts.selectExpr(*columns).createOrReplaceTempView(view)
 
     def frame(self, path, version=None, where=None):
         reader = self.session.read.format("delta")

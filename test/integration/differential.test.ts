@@ -7,6 +7,7 @@ import { DeltaRs } from "../support/deltars.ts";
 import { DeltaRsHistory } from "../support/deltars-history.ts";
 import { expectSameHistory } from "../support/differential.ts";
 import { MixedHistory } from "../support/mixed-history.ts";
+import { expectSameAfterPruning } from "../support/pruning.ts";
 import { Spark } from "../support/spark.ts";
 import {
 	HISTORY_FEATURES,
@@ -23,14 +24,7 @@ const FEATURES = Object.keys(HISTORY_FEATURES) as HistoryFeature[];
 /** Tables with these can't be read yet. */
 const REFUSED = new Set<HistoryFeature>([]);
 /** Tables with these can't be made or written yet. */
-const NOT_WRITTEN = new Set<HistoryFeature>([
-	"checkConstraints",
-	"notNull",
-	"generatedColumns",
-	"identityColumns",
-	"columnDefaults",
-	"clustering",
-]);
+const NOT_WRITTEN = new Set<HistoryFeature>(["identityColumns", "clustering"]);
 const WRITTEN = FEATURES.filter((feature) => !NOT_WRITTEN.has(feature));
 
 let dir: string;
@@ -81,6 +75,10 @@ describe.skipIf(!Spark.installed)(
 					steps: STEPS,
 					name: `SEED=${seed}, features ${[...features].join(", ")}`,
 					read: () => spark.read(path),
+					changes: (first, last) => spark.changes(path, first, last),
+					finally: async (table) => {
+						await expectSameAfterPruning(random, spark, path, table, 8);
+					},
 				},
 			);
 		});
@@ -106,6 +104,10 @@ describe.skipIf(!Spark.installed)(
 				steps: STEPS,
 				name: `SEED=${seed}, features ${[...features].join(", ")}`,
 				read: async () => history.readBack(await spark.read(path)),
+				changes: (first, last) => spark.changes(path, first, last),
+				finally: async (table) => {
+					await expectSameAfterPruning(random, spark, path, table, 8);
+				},
 			});
 		});
 	},

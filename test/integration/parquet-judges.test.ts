@@ -112,6 +112,10 @@ test.each<[string, object]>([
 		"rows that go on in the next page",
 		{ data_page_size: 20, write_batch_size: 3, use_dictionary: false },
 	],
+	[
+		"dictionaries that end within a chunk",
+		{ dictionary_pagesize_limit: 100, data_page_size: 100 },
+	],
 	["lists of `item`", { use_compliant_nested_type: false }],
 	["format 1.0", { version: "1.0" }],
 ])(

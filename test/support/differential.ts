@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import type { StructType } from "../../src/columnar/types.ts";
+import { readChanges } from "../../src/delta/change-data.ts";
 import type { Engine } from "../../src/delta/engine.ts";
 import { readTable } from "../../src/delta/scan.ts";
 import { loadSnapshot, type Snapshot } from "../../src/delta/snapshot.ts";
@@ -33,6 +34,10 @@ export async function expectSameHistory(
 		/** Printed with a failure: how to see it again. */
 		readonly name: string;
 		readonly read: (version: number) => Promise<JudgedTable>;
+		/** The judge's change data feed of both versions and what is between them. */
+		readonly changes?: (first: number, last: number) => Promise<JudgedTable>;
+		/** What else is to be compared in the end. */
+		readonly finally?: (newest: JudgedTable) => Promise<void>;
 	},
 ): Promise<void> {
 	const seen = new Map<number, JudgedTable>();
@@ -49,11 +54,55 @@ export async function expectSameHistory(
 		for (const [version, theirs] of seen)
 			if (version >= history.oldest)
 				await expectSame(history.path, version, theirs);
+		const newest = [...seen].at(-1);
+		if (newest === undefined) return;
+		if (options.changes !== undefined)
+			await expectSameChanges(history, seen, options.changes);
+		await options.finally?.(newest[1]);
 	} catch (error) {
 		if (error instanceof Error)
 			error.message = `${options.name}:\n${history.statements.join(";\n")};\n\n${error.message}`;
 		throw error;
 	}
+}
+
+/**
+ * The changes of the last versions, as far back as the columns are those of today, all files are there and
+ * the feed was on.
+ */
+async function expectSameChanges(
+	history: History,
+	seen: ReadonlyMap<number, JudgedTable>,
+	changes: (first: number, last: number) => Promise<JudgedTable>,
+): Promise<void> {
+	const versions = [...seen.keys()];
+	const last = versions.at(-1) ?? 0;
+	const today = JSON.stringify(bareSchema(history.schema));
+	let first = last + 1;
+	for (const version of versions.reverse()) {
+		const { metadata } = await snapshotOf(history.path, version);
+		if (
+			version <= history.oldest ||
+			JSON.stringify(bareSchema(seen.get(version)?.schema ?? "void")) !==
+				today ||
+			metadata.configuration["delta.enableChangeDataFeed"] !== "true"
+		)
+			break;
+		first = version;
+	}
+	if (first > last) return;
+	const theirs = await changes(first, last);
+	const rows = [];
+	for await (const batch of readChanges(engineOf(history.path), {
+		from: first,
+		to: last,
+		recorded: true,
+	}))
+		rows.push(...wireRows(batch, theirs.schema));
+	expect(
+		comparable(rows, theirs.schema),
+		`changes from ${first} to ${last}`,
+	).toEqual(comparable(theirs.rows, theirs.schema));
 }
 
 /** @throws an assertion's error when schema or rows differ */

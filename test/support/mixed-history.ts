@@ -1,12 +1,11 @@
 import { expect } from "vitest";
 import { vectorOf } from "../../src/columnar/literal.ts";
-import type { StructType } from "../../src/columnar/types.ts";
+import { field, type StructType } from "../../src/columnar/types.ts";
 import type { Batch } from "../../src/columnar/vector.ts";
-import { dropColumn, renameColumn } from "../../src/delta/column-change.ts";
+import { type Alteration, alterTable } from "../../src/delta/alter.ts";
 import type { Engine } from "../../src/delta/engine.ts";
 import { writeLogCompaction } from "../../src/delta/log-compaction.ts";
 import type { Snapshot } from "../../src/delta/snapshot.ts";
-import { transact } from "../../src/delta/transaction.ts";
 import {
 	append,
 	createTable,
@@ -65,7 +64,25 @@ export class MixedHistory implements History {
 			"delta.checkpointInterval": String(2 + below(this.#random, 5)),
 		};
 		for (const feature of this.#spark.features)
-			Object.assign(configuration, HISTORY_FEATURES[feature]);
+			for (const [key, value] of Object.entries(HISTORY_FEATURES[feature]))
+				if (!key.startsWith("delta.feature.")) configuration[key] = value;
+		const { features } = this.#spark;
+		const filled = [
+			field("gen", "long", {
+				metadata: { "delta.generationExpression": "id + 1" },
+			}),
+			field("dflt", "string", {
+				metadata: { CURRENT_DEFAULT: "'by default'" },
+			}),
+		].filter(
+			({ name }) =>
+				(name === "gen" && features.has("generatedColumns")) ||
+				(name === "dflt" && features.has("columnDefaults")),
+		);
+		this.schema = {
+			type: "struct",
+			fields: [...this.schema.fields, ...filled],
+		};
 		const table = {
 			schema: this.schema,
 			partitionColumns: this.#table.partitionColumns,
@@ -73,28 +90,47 @@ export class MixedHistory implements History {
 		};
 		this.statements.push(`we create ${JSON.stringify(table)}`);
 		await createTable(this.#engine, table);
+		if (features.has("checkConstraints"))
+			await this.#alter({
+				kind: "add-constraint",
+				name: "positive",
+				expression: "id >= 0 OR id IS NULL",
+			});
 		await this.#append(10 + below(this.#random, 20));
 	}
 
 	async step(version: number): Promise<void> {
 		this.#expected = undefined;
-		if (this.#random() < 0.4) return await this.#spark.step(version);
+		const random = this.#random;
+		if (random() < 0.4) return await this.#spark.step(version);
 		const operations: (readonly [number, () => Promise<void>])[] = [
-			[4, () => this.#append(1 + below(this.#random, 30))],
+			[4, () => this.#append(1 + below(random, 30))],
 			[5, () => this.#delete()],
 			[1, () => this.#overwrite()],
 			[2, () => this.#replaceWhere()],
 			[2, () => this.#appendWider()],
 			[1, () => this.#compactLog(version)],
+			[
+				1,
+				async () => {
+					const interval = String(1 + below(random, 4));
+					await this.#alter({
+						kind: "set-properties",
+						properties: { "delta.checkpointInterval": interval },
+					});
+					this.#expect(this.#rows());
+				},
+			],
 		];
 		const free = this.#table.freeColumns();
 		if (this.#table.mapped && free.length > 1)
-			operations.push([
-				2,
-				() => this.#changeColumn(pick(this.#random, free).name),
-			]);
-		let at =
-			this.#random() * operations.reduce((sum, [weight]) => sum + weight, 0);
+			operations.push([2, () => this.#changeColumn(pick(random, free).name)]);
+		const narrow = free.filter(
+			({ type }) => type === "byte" || type === "short",
+		);
+		if (this.#spark.features.has("typeWidening") && narrow.length > 0)
+			operations.push([4, () => this.#widen(pick(random, narrow).name)]);
+		let at = random() * operations.reduce((sum, [weight]) => sum + weight, 0);
 		for (const [weight, operation] of operations) {
 			at -= weight;
 			if (at < 0) return await operation();
@@ -116,9 +152,9 @@ export class MixedHistory implements History {
 
 	async #append(count: number): Promise<void> {
 		const base = await this.#base();
-		const { rows } = this.#new(this.#table.newIds(count));
-		this.statements.push(`we append ${JSON.stringify(rows)}`);
-		await append(this.#engine, base, this.#batches(this.schema, rows));
+		this.statements.push("we append");
+		const { batches, rows } = this.#new(this.#table.newIds(count));
+		await append(this.#engine, base, batches);
 		this.#expect([...this.#rows(), ...rows]);
 	}
 
@@ -130,21 +166,19 @@ export class MixedHistory implements History {
 			type: "struct",
 			fields: [...this.schema.fields, this.#table.newColumn()],
 		};
-		const { rows } = this.#new(this.#table.newIds(5));
 		this.statements.push(
-			`we append with ${JSON.stringify(this.schema.fields.at(-1))} ${JSON.stringify(rows)}`,
+			`we append with ${JSON.stringify(this.schema.fields.at(-1))}`,
 		);
-		await append(this.#engine, base, this.#batches(this.schema, rows), {
-			mergeSchema: true,
-		});
+		const { batches, rows } = this.#new(this.#table.newIds(5));
+		await append(this.#engine, base, batches, { mergeSchema: true });
 		this.#expect([...before.map((row) => [...row, null]), ...rows]);
 	}
 
 	async #overwrite(): Promise<void> {
 		const base = await this.#base();
-		const { rows } = this.#new(this.#table.newIds(10));
-		this.statements.push(`we overwrite ${JSON.stringify(rows)}`);
-		await overwrite(this.#engine, base, this.#batches(this.schema, rows));
+		this.statements.push("we overwrite");
+		const { batches, rows } = this.#new(this.#table.newIds(10));
+		await overwrite(this.#engine, base, batches);
 		this.#expect(rows);
 	}
 
@@ -153,11 +187,9 @@ export class MixedHistory implements History {
 		const ids = this.#table.newIds(6);
 		const first = Math.max(0, (ids[0] ?? 0) - below(this.#random, 10));
 		const where = `id >= ${first}`;
-		const { rows } = this.#new(ids);
-		this.statements.push(`we replace where ${where} ${JSON.stringify(rows)}`);
-		await overwrite(this.#engine, base, this.#batches(this.schema, rows), {
-			where,
-		});
+		this.statements.push(`we replace where ${where}`);
+		const { batches, rows } = this.#new(ids);
+		await overwrite(this.#engine, base, batches, { where });
 		const at = this.schema.fields.findIndex(({ name }) => name === "id");
 		this.#expect([
 			...this.#rows().filter(
@@ -177,24 +209,13 @@ export class MixedHistory implements History {
 
 	/** Renames it or drops it. */
 	async #changeColumn(name: string): Promise<void> {
-		const base = await this.#base();
 		const rename = this.#random() < 0.6;
 		const to = this.#table.newName();
-		this.statements.push(
-			`we ${rename ? `rename ${name} to ${to}` : `drop ${name}`}`,
+		await this.#alter(
+			rename
+				? { kind: "rename-column", path: [name], to }
+				: { kind: "drop-column", path: [name] },
 		);
-		await transact(this.#engine, {
-			base,
-			reads: { wholeTable: true },
-			actions: [
-				{
-					metaData: rename
-						? renameColumn(base, [name], to)
-						: dropColumn(base, [name]),
-				},
-			],
-			info: { operation: rename ? "RENAME COLUMN" : "DROP COLUMNS" },
-		});
 		const { fields } = this.schema;
 		const at = fields.findIndex((column) => column.name === name);
 		const rows = rename
@@ -211,6 +232,25 @@ export class MixedHistory implements History {
 		this.#expect(rows);
 	}
 
+	async #widen(name: string): Promise<void> {
+		const schema: StructType = {
+			type: "struct",
+			fields: this.schema.fields.map((column) =>
+				column.name === name
+					? { ...column, type: pick(this.#random, ["integer", "long"]) }
+					: column,
+			),
+		};
+		await this.#alter({ kind: "merge-schema", schema });
+		this.schema = schema;
+		this.#expect(this.#rows());
+	}
+
+	async #alter(alteration: Alteration): Promise<void> {
+		this.statements.push(`we alter ${JSON.stringify(alteration)}`);
+		await alterTable(this.#engine, await this.#base(), alteration);
+	}
+
 	async #compactLog(version: number): Promise<void> {
 		const from = Math.max(this.oldest, version - 3);
 		if (from === version) return;
@@ -218,11 +258,25 @@ export class MixedHistory implements History {
 		await writeLogCompaction(this.#engine, from, version);
 	}
 
-	#new(ids: readonly number[]): { rows: Wire[][] } {
+	/** Rows to write, and as they are read when what is filled in is there. */
+	#new(ids: readonly number[]): { batches: Batch[]; rows: Wire[][] } {
 		const { schema, rows } = this.#table.rows(ids);
-		if (schema.fields.length !== this.schema.fields.length)
-			throw new Error("we fill in no columns yet");
-		return { rows };
+		this.statements.push(`  rows ${JSON.stringify(rows)}`);
+		const at = new Map(schema.fields.map(({ name }, i) => [name, i]));
+		return {
+			batches: batches(schema, rows),
+			rows: rows.map((row) =>
+				this.schema.fields.map(({ name }) => {
+					if (name === "gen") return String(Number(row[at.get("id") ?? 0]) + 1);
+					if (name === "dflt") return "by default";
+					const value = row[at.get(name) ?? -1] ?? null;
+					// The log can't tell the empty text from null.
+					return value === "" && this.#table.partitionColumns.includes(name)
+						? null
+						: value;
+				}),
+			),
+		};
 	}
 
 	#rows(): Rows {
@@ -233,17 +287,17 @@ export class MixedHistory implements History {
 		this.#expected = { schema: this.schema, rows };
 	}
 
-	/** In two batches, so that a commit has several files. */
-	#batches(schema: StructType, rows: Rows): Batch[] {
-		const half = rows.length >> 1;
-		return [rows.slice(0, half), rows.slice(half)]
-			.filter((part) => part.length > 0)
-			.map((part) => batchOf(schema, part));
-	}
-
 	async #base(): Promise<Snapshot> {
 		return await snapshotOf(this.path);
 	}
+}
+
+/** In two batches, so that a commit has several files. */
+function batches(schema: StructType, rows: Rows): Batch[] {
+	const half = rows.length >> 1;
+	return [rows.slice(0, half), rows.slice(half)]
+		.filter((part) => part.length > 0)
+		.map((part) => batchOf(schema, part));
 }
 
 export function batchOf(schema: StructType, rows: Rows): Batch {

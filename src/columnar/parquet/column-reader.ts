@@ -1,4 +1,5 @@
-import { concatVectors, sliceVector, takeVector } from "../batch.ts";
+import { concatVectors, takeVector } from "../batch.ts";
+import { sliceVector } from "../slice.ts";
 import type { Vector } from "../vector.ts";
 import type { Conversion } from "./conversion.ts";
 import type { DecodedPage } from "./decode.ts";

@@ -1,3 +1,4 @@
+import { vectorBytes } from "../slice.ts";
 import type { DataType, StructType } from "../types.ts";
 import type { Batch, Value } from "../vector.ts";
 import { ByteSink } from "./bytes.ts";
@@ -20,6 +21,8 @@ export interface EncodeOptions {
 	readonly compression?: Compression;
 	/** Rows after which a row group ends: what a reader holds at once. */
 	readonly rowGroupRows?: number;
+	/** Bytes of values in memory after which a row group ends: what this writer holds at once. */
+	readonly rowGroupBytes?: number;
 	/** Rows after which a page ends. */
 	readonly pageRows?: number;
 	/** Bytes of values, before compression, after which a page ends. */
@@ -98,6 +101,7 @@ export class ParquetWriter {
 	readonly #bounds: Bounds[];
 	#pending: Batch[] = [];
 	#pendingRows = 0;
+	#pendingBytes = 0;
 	#pieces: Uint8Array[] = [MAGIC];
 	#offset = MAGIC.length;
 
@@ -105,6 +109,7 @@ export class ParquetWriter {
 		this.#options = {
 			compression: "zstd",
 			rowGroupRows: 131_072,
+			rowGroupBytes: 256 * 1024 * 1024,
 			pageRows: 131_072,
 			pageBytes: 1 << 20,
 			dictionary: true,
@@ -127,8 +132,8 @@ export class ParquetWriter {
 		this.#bounds = this.#schema.measured.map(() => NO_BOUNDS);
 	}
 
-	/** Bytes that are encoded so far, those that were taken included. */
-	get size(): number {
+	/** Bytes of the file so far, those that were taken included; rows that wait for their group aren't. */
+	get bytesWritten(): number {
 		return this.#offset;
 	}
 
@@ -145,8 +150,21 @@ export class ParquetWriter {
 		if (batch.length === 0) return;
 		this.#pending.push(batch);
 		this.#pendingRows += batch.length;
-		while (this.#pendingRows >= this.#options.rowGroupRows)
-			this.#flush(this.#options.rowGroupRows);
+		for (const column of batch.columns)
+			this.#pendingBytes += vectorBytes(column, 0, batch.length);
+		const { rowGroupRows, rowGroupBytes } = this.#options;
+		while (
+			this.#pendingRows >= rowGroupRows ||
+			(this.#pendingBytes >= rowGroupBytes && this.#pendingRows > 0)
+		) {
+			// As many rows as fit, if all are as large as the mean.
+			const fitting = Math.floor(
+				(this.#pendingRows * rowGroupBytes) / this.#pendingBytes,
+			);
+			this.#flush(
+				Math.min(rowGroupRows, this.#pendingRows, Math.max(1, fitting)),
+			);
+		}
 	}
 
 	/** The pieces of the file since the last call. */
@@ -222,6 +240,7 @@ export class ParquetWriter {
 			this.#pending = this.#pending.slice(parts.length - (done ? 0 : 1));
 			this.#firstRow = done ? 0 : last.to;
 		}
+		this.#pendingBytes -= (this.#pendingBytes * rows) / this.#pendingRows;
 		this.#pendingRows -= rows;
 	}
 

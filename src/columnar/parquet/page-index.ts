@@ -1,6 +1,7 @@
 import { kindOf } from "../vector.ts";
 import type { ColumnChunk, DataPage } from "./chunk.ts";
-import { encodeBound } from "./statistics.ts";
+import type { Bound } from "./statistics.ts";
+import { compareBounds, encodeBound } from "./statistics.ts";
 import { CompactWriter } from "./thrift.ts";
 
 /*
@@ -11,6 +12,7 @@ import { CompactWriter } from "./thrift.ts";
 
 const UNORDERED = 0;
 const ASCENDING = 1;
+const DESCENDING = 2;
 
 /** The bounds of a chunk's pages; `undefined` where one has none that can be written. */
 export function encodeColumnIndex(
@@ -42,12 +44,40 @@ export function encodeColumnIndex(
 	);
 	writer.binaries(2, mins);
 	writer.binaries(3, maxes);
-	writer.i32(4, chunk.pages.length === 1 ? ASCENDING : UNORDERED);
+	writer.i32(4, boundaryOrder(chunk.pages, mins, maxes));
 	writer.i64s(
 		5,
 		chunk.pages.map(({ nulls }) => nulls),
 	);
 	return writer.finish();
+}
+
+/** Whether bounds rise or fall from page to page, those of pages without values left out. */
+function boundaryOrder(
+	pages: readonly DataPage[],
+	mins: readonly Uint8Array[],
+	maxes: readonly Uint8Array[],
+): number {
+	let rising = true;
+	let falling = true;
+	let last: { min: Bound; max: Bound } | undefined;
+	pages.forEach(({ bounds }, i) => {
+		if (bounds.kind !== "range") return;
+		// Cut bounds can be in another order than what they stand for.
+		const bytes = bounds.min instanceof Uint8Array;
+		const min = bytes ? (mins[i] as Uint8Array) : bounds.min;
+		const max = bytes ? (maxes[i] as Uint8Array) : bounds.max;
+		if (last !== undefined) {
+			const order = [
+				compareBounds(last.min, min),
+				compareBounds(last.max, max),
+			];
+			if (order.some((step) => step > 0)) rising = false;
+			if (order.some((step) => step < 0)) falling = false;
+		}
+		last = { min, max };
+	});
+	return rising ? ASCENDING : falling ? DESCENDING : UNORDERED;
 }
 
 /** Where a chunk's data pages are and which row each starts with. */

@@ -33,9 +33,12 @@ export interface ReadOptions {
 	readonly keep?: (group: RowGroupStats) => boolean | Promise<boolean>;
 	/** Rows of a batch at most; a batch never has rows of two row groups. */
 	readonly batchRows?: number;
+	/** Bytes of a batch's values, about and as far as the footer tells, after which it ends. */
+	readonly batchBytes?: number;
 }
 
 const BATCH_ROWS = 65_536;
+const BATCH_BYTES = 64 * 1024 * 1024;
 
 export interface ReadBatch {
 	readonly batch: Batch;
@@ -74,10 +77,12 @@ export interface FetchedRowGroup {
 	 * Decodes it piece by piece; each call decodes anew.
 	 * @throws ParquetError as `readParquet`
 	 */
-	batches(options?: {
-		readonly batchRows?: number;
-		readonly fields?: readonly number[];
-	}): Generator<ReadBatch, void, undefined>;
+	batches(options?: BatchOptions): Generator<ReadBatch, void, undefined>;
+}
+
+export interface BatchOptions
+	extends Pick<ReadOptions, "batchRows" | "batchBytes"> {
+	readonly fields?: readonly number[];
 }
 
 /** The row groups of a file, fetched one at a time and decoded when asked. */
@@ -155,12 +160,9 @@ function rowGroup({
 	const length = group.rows;
 
 	function* batches(
-		options: {
-			readonly batchRows?: number;
-			readonly fields?: readonly number[];
-		} = {},
+		options: BatchOptions = {},
 	): Generator<ReadBatch, void, undefined> {
-		const { batchRows = BATCH_ROWS, fields: places } = options;
+		const { batchBytes = BATCH_BYTES, fields: places } = options;
 		const picked = nodes.flatMap((node, i) => {
 			const field = wanted.fields[i];
 			return field !== undefined && (places?.includes(i) ?? true)
@@ -171,6 +173,14 @@ function rowGroup({
 		const readers = new Map<number, ColumnReader>();
 		for (const column of new Set(picked.flatMap(({ node }) => columnsOf(node))))
 			readers.set(column, readerOf(column));
+		let size = 0;
+		for (const column of readers.keys())
+			size += chunks.get(column)?.chunk.uncompressedSize ?? 0;
+		const fitting = Math.floor((batchBytes * length) / Math.max(1, size));
+		const batchRows = Math.min(
+			options.batchRows ?? BATCH_ROWS,
+			Math.max(1, fitting),
+		);
 		for (let row = 0; row < length; row += batchRows) {
 			const rows = Math.min(batchRows, length - row);
 			const decoded = new Map<number, DecodedChunk>();
@@ -211,8 +221,11 @@ function rowGroup({
 		firstRow,
 		batches,
 		decode(fields) {
-			const all = { batchRows: Math.max(1, length), ...(fields && { fields }) };
-			const [only] = batches(all);
+			const [only] = batches({
+				batchRows: Math.max(1, length),
+				batchBytes: Number.POSITIVE_INFINITY,
+				...(fields && { fields }),
+			});
 			if (only !== undefined) return only.batch;
 			const picked = wanted.fields.filter(
 				(_, i) => fields?.includes(i) ?? true,

@@ -1,6 +1,7 @@
 import { parquetMetadata, readColumnIndex, readOffsetIndex } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { expect, test } from "vitest";
+import { vectorOf } from "../../../src/columnar/literal.ts";
 import { encodeParquet } from "../../../src/columnar/parquet/encode.ts";
 import { bytesFile, readParquet } from "../../../src/columnar/parquet/read.ts";
 import { array, field, struct } from "../../../src/columnar/types.ts";
@@ -86,3 +87,33 @@ test(`no page is skipped that holds a wanted value (SEED=${SEED})`, async () => 
 	}
 	expect(indexed).toBeGreaterThan(100);
 });
+
+test.each<[string, (i: number) => Value, string]>([
+	["rising", (i) => BigInt(i), "ASCENDING"],
+	["falling", (i) => -BigInt(i), "DESCENDING"],
+	["one value", () => 1n, "ASCENDING"],
+	["up and down", (i) => BigInt(i % 30), "UNORDERED"],
+	[
+		"rising, with pages of nulls",
+		(i) => (i % 40 < 20 ? null : BigInt(i)),
+		"ASCENDING",
+	],
+])(
+	"readers that search pages by halves aren't misled: %s",
+	(_, make, expected) => {
+		const schema = struct(field("c", "long"));
+		const length = 100;
+		const values = Array.from({ length }, (_, i) => make(i));
+		const columns = [vectorOf("long", values)];
+		const { bytes } = encodeParquet([{ schema, length, columns }], {
+			pageRows: 20,
+		});
+		const { row_groups: groups, schema: elements } = parquetMetadata(bytes);
+		const offset = Number(groups[0]?.columns[0]?.column_index_offset);
+		const index = readColumnIndex(
+			{ view: new DataView(bytes.buffer, offset), offset: 0 },
+			elements[1] as (typeof elements)[number],
+		);
+		expect(index.boundary_order).toBe(expected);
+	},
+);

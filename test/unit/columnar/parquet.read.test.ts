@@ -6,8 +6,13 @@ import {
 	ParquetWriter,
 } from "../../../src/columnar/parquet/encode.ts";
 import { ParquetError } from "../../../src/columnar/parquet/errors.ts";
+import { readFooter } from "../../../src/columnar/parquet/random-access.ts";
 import type { RandomAccess } from "../../../src/columnar/parquet/read.ts";
-import { bytesFile, readParquet } from "../../../src/columnar/parquet/read.ts";
+import {
+	bytesFile,
+	fetchRowGroups,
+	readParquet,
+} from "../../../src/columnar/parquet/read.ts";
 import type { DataType, StructType } from "../../../src/columnar/types.ts";
 import { array, field, struct } from "../../../src/columnar/types.ts";
 import type { Batch, Row, Value } from "../../../src/columnar/vector.ts";
@@ -264,11 +269,73 @@ test(`rows written piece by piece are the rows written at once (SEED=${SEED})`, 
 	writer.finish();
 	pieces.push(...writer.take());
 	const streamed = Buffer.concat(pieces);
-	expect(streamed.length).toBe(writer.size);
+	expect(streamed.length).toBe(writer.bytesWritten);
 	expect(
 		streamed.equals(encodeParquet(batches, { rowGroupRows: 50 }).bytes),
 	).toBe(true);
 	expect(await readRows(bytesFile(streamed), schema)).toEqual(rowsOf(batches));
+});
+
+test("wide rows end row groups and batches before they take too much memory", async () => {
+	const schema = struct(field("n", "long"), field("wide", "binary"));
+	const rows = Array.from({ length: 300 }, (_, i) => ({
+		n: BigInt(i),
+		wide: crypto.getRandomValues(new Uint8Array(1000 + 10 * i)),
+	}));
+	const batch = batchOf(schema, rows);
+	const writer = new ParquetWriter(schema, { rowGroupBytes: 100_000 });
+	const pieces: Uint8Array[] = [];
+	for (let i = 0; i < 2; i++) {
+		writer.write(batch);
+		pieces.push(...writer.take());
+	}
+	// All but what waits for its row group: a caller sees in time that the file is large enough.
+	expect(writer.bytesWritten).toBeGreaterThan(2 * 700_000);
+	writer.finish();
+	pieces.push(...writer.take());
+	const bytes = Buffer.concat(pieces);
+	expect(bytes.length).toBe(writer.bytesWritten);
+	const footer = await readFooter(bytesFile(bytes));
+	expect(footer.rowGroups.length).toBeGreaterThan(12);
+	for (const group of footer.rowGroups) {
+		expect(group.rows).toBeGreaterThan(10);
+		expect(group.columns[1]?.chunk?.uncompressedSize).toBeLessThan(200_000);
+	}
+	const read: Batch[] = [];
+	for await (const { batch: part } of readParquet(bytesFile(bytes), {
+		schema,
+		batchBytes: 20_000,
+	})) {
+		expect(part.length).toBeLessThan(25);
+		read.push(part);
+	}
+	const got = rowsOf(read);
+	const expected = [...rows, ...rows];
+	expect(got.length).toBe(expected.length);
+	// Comparing so many bytes element by element would take long.
+	const same = expected.every(
+		({ n, wide }, i) =>
+			got[i]?.n === n && Buffer.compare(got[i]?.wide as Uint8Array, wide) === 0,
+	);
+	expect(same).toBe(true);
+});
+
+test("fields of a fetched row group can be decoded one by one", async () => {
+	const schema = struct(field("a", "long"), field("l", array("string")));
+	const rows = [
+		{ a: 1n, l: ["x"] },
+		{ a: 2n, l: null },
+	];
+	const { bytes } = encodeParquet([batchOf(schema, rows)], { rowGroupRows: 1 });
+	const groups: number[] = [];
+	for await (const group of fetchRowGroups(bytesFile(bytes), { schema })) {
+		groups.push(group.length);
+		expect(group.decode([1]).columns.length).toBe(1);
+		expect([...group.batches({ fields: [0] })][0]?.batch.columns.length).toBe(
+			1,
+		);
+	}
+	expect(groups).toEqual([1, 1]);
 });
 
 test(`a damaged file gives an error, never other rows (SEED=${SEED})`, async () => {
