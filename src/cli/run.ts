@@ -89,7 +89,7 @@ export async function runCommand(
 						run.connector = state;
 					},
 				);
-				const writer = await runWriter(run.config, { log: child, metrics });
+				const writer = runWriter(run.config, { log: child, metrics });
 				run.writer = writer;
 				if (stopping.signal.aborted) await writer.stop();
 				stopping.signal.addEventListener("abort", () => {

@@ -66,7 +66,7 @@ function configOf(file: string | undefined): WriterConfig {
 
 async function serveWriter(config: WriterConfig, log: Logger): Promise<void> {
 	const metrics = createWriterMetrics();
-	const handle = await runWriter(config, { log, metrics });
+	const handle = runWriter(config, { log, metrics });
 	let server: HealthServer | undefined;
 	if (config.port !== undefined)
 		server = await serveHealth({

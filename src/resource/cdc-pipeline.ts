@@ -89,6 +89,12 @@ const kafka = z
 			.describe(
 				"Debezium's topic.prefix: the first part of every topic of this pipeline. It can't be changed.",
 			),
+		onPositionLost: z
+			.enum(["stop", "continue"])
+			.default("stop")
+			.describe(
+				"What to do when Kafka no longer has the changes that a table needs next, or a topic was made anew: stop that partition, or continue with what there is.",
+			),
 		tls: z.boolean().default(false).describe("Speak TLS with the brokers."),
 		caSecretRef: secretKeyRef
 			.optional()

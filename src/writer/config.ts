@@ -6,6 +6,7 @@ import {
 	type StorageCredentials,
 	storageCredentials,
 } from "../storage/open.ts";
+import type { OnPositionLost } from "./position.ts";
 
 /** A value of a Secret, by the Secret's name and key; `undefined` when there is none. */
 export type SecretReader = (name: string, key: string) => string | undefined;
@@ -28,6 +29,8 @@ export interface WriterConfig {
 		readonly maxRows: number;
 		readonly maxBytes: number;
 		readonly maxDelayMs: number;
+		/** Of all tables together. */
+		readonly maxTotalBytes: number;
 	};
 	/** Port of health, metrics and status; `undefined` for none. */
 	readonly port: number | undefined;
@@ -41,6 +44,7 @@ export interface KafkaConfig {
 	/** What topics start with, before schema and table; "" where it is unknown. */
 	readonly topicPrefix: string;
 	readonly fromBeginning: boolean;
+	readonly onPositionLost: OnPositionLost;
 	/** How long the group waits for a member that is silent. */
 	readonly sessionTimeoutMs: number;
 	readonly ssl: boolean | { readonly ca: readonly string[] };
@@ -53,6 +57,8 @@ export interface KafkaConfig {
 		| undefined;
 }
 
+/** What all tables may hold before the largest is committed early. */
+export const DEFAULT_TOTAL_BYTES = 256 * 2 ** 20;
 export const DEFAULT_PORT = 8001;
 export const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 
@@ -92,6 +98,7 @@ export function writerConfig(
 			),
 			topicPrefix: prefix,
 			fromBeginning: true,
+			onPositionLost: spec.kafka.onPositionLost,
 			sessionTimeoutMs: options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS,
 			ssl:
 				ca === undefined
@@ -127,6 +134,7 @@ export function writerConfig(
 			maxRows: spec.writer.batch.maxRows,
 			maxBytes: parseBytes(spec.writer.batch.maxBytes),
 			maxDelayMs: parseDuration(spec.writer.batch.maxDelay),
+			maxTotalBytes: DEFAULT_TOTAL_BYTES,
 		},
 		port: options.port,
 	};

@@ -7,6 +7,7 @@ import { newLayout } from "../delta/evolve.ts";
 import { loadSnapshot, type Snapshot } from "../delta/snapshot.ts";
 import { stageFiles } from "../delta/stage.ts";
 import { appId } from "./position.ts";
+import type { TopicId } from "./source.ts";
 
 export const DEAD_LETTERS = "_dead_letters";
 
@@ -47,13 +48,21 @@ export class DeadLetters {
 	readonly #engine: Engine;
 	readonly #pipeline: string;
 	readonly #clusterId: string;
+	readonly #topicId: (topic: string) => TopicId;
+	#flushing: Promise<number> = Promise.resolve(0);
 	#snapshot: Snapshot | undefined;
 	#pending: DeadLetter[] = [];
 
-	constructor(engine: Engine, pipeline: string, clusterId: string) {
+	constructor(
+		engine: Engine,
+		pipeline: string,
+		clusterId: string,
+		topicId: (topic: string) => TopicId,
+	) {
 		this.#engine = engine;
 		this.#pipeline = pipeline;
 		this.#clusterId = clusterId;
+		this.#topicId = topicId;
 	}
 
 	/** A record that two tables refuse is kept once. */
@@ -73,7 +82,16 @@ export class DeadLetters {
 		this.#snapshot = undefined;
 	}
 
-	async flush(): Promise<number> {
+	/** Commits what there is; every table does so before its own commit, one after another. */
+	flush(): Promise<number> {
+		const run = this.#flushing
+			.catch(() => 0) // Its own caller hears of it.
+			.then(() => this.#flush());
+		this.#flushing = run;
+		return run;
+	}
+
+	async #flush(): Promise<number> {
 		const letters = [...this.#pending];
 		if (letters.length === 0) return 0;
 		const now = this.#engine.now();
@@ -82,6 +100,7 @@ export class DeadLetters {
 				pipeline: this.#pipeline,
 				clusterId: this.#clusterId,
 				topic,
+				topicId: this.#topicId(topic),
 				partition,
 			});
 		this.#snapshot ??= await loadSnapshot(this.#engine);

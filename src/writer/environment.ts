@@ -3,6 +3,7 @@ import { storageCredentials } from "../storage/open.ts";
 import {
 	DEFAULT_PORT,
 	DEFAULT_SESSION_TIMEOUT_MS,
+	DEFAULT_TOTAL_BYTES,
 	type WriterConfig,
 } from "./config.ts";
 
@@ -14,6 +15,8 @@ export const ENVIRONMENT = {
 		"regular expression that a whole topic name has to match (required)",
 	KAFKA_AUTO_OFFSET_RESET:
 		"earliest (default) or latest, for a partition that no table has a position of",
+	KAFKA_ON_POSITION_LOST:
+		"what to do when Kafka no longer has the changes that a table needs next: stop that partition (default), or continue with what there is",
 	KAFKA_MAX_POLL_RECORDS:
 		"rows after which a table is committed, if lower than DELTA_BATCH_SIZE",
 	MINIO_ENDPOINT:
@@ -30,6 +33,8 @@ export const ENVIRONMENT = {
 	DELTA_SCHEMA_CACHE_TTL:
 		"seconds for which a table's schema is trusted between commits (300); every commit checks it",
 	DELTA_BATCH_SIZE: "rows after which a table is committed (50000)",
+	DELTA_MAX_PENDING_BYTES:
+		"bytes that all tables may hold together before the largest is committed early (268435456)",
 	DELTA_BATCH_TIMEOUT_MS: "longest wait of a change for its commit (5000)",
 	SOURCE_TYPE: "mongodb (default), postgresql or mysql",
 	LOG_LEVEL: "debug, info (default), warn or error",
@@ -114,6 +119,11 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 					["earliest", "latest"],
 					"earliest",
 				) === "earliest",
+			onPositionLost: choice(
+				"KAFKA_ON_POSITION_LOST",
+				["stop", "continue"],
+				"stop",
+			),
 			sessionTimeoutMs: sessionTimeoutFromEnvironment(env),
 			ssl: false,
 			sasl: undefined,
@@ -149,6 +159,7 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 			maxRows: Math.min(rows, whole("KAFKA_MAX_POLL_RECORDS", rows)),
 			maxBytes: 64 * 2 ** 20,
 			maxDelayMs: whole("DELTA_BATCH_TIMEOUT_MS", 5000),
+			maxTotalBytes: whole("DELTA_MAX_PENDING_BYTES", DEFAULT_TOTAL_BYTES),
 		},
 		port: whole("METRICS_PORT", DEFAULT_PORT),
 	};

@@ -1,26 +1,29 @@
-import kafkajs, { type Admin, type Consumer } from "kafkajs";
+import kafkajs, { type Consumer, type EachBatchPayload } from "kafkajs";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import { registerCodecs } from "./codecs.ts";
 import type { KafkaConfig } from "./config.ts";
-
-export interface KafkaClients {
-	readonly admin: Admin;
-	readonly clusterId: string;
-	newConsumer(): Consumer;
-	disconnect(): Promise<void>;
-}
+import type {
+	Source,
+	SourceBatch,
+	SourceHandler,
+	SourceRecord,
+	Subscription,
+} from "./source.ts";
+import { openTopicIds } from "./topic-id.ts";
 
 /** How often a consumer says that it lives; milliseconds. */
 export function heartbeatMs(config: KafkaConfig): number {
 	return Math.floor(config.sessionTimeoutMs / 5);
 }
 
+const PARTITIONS_AT_ONCE = 16;
+
 /** @throws TributaryError KAFKA_UNREACHABLE or KAFKA_DENIED, naming the brokers */
 export async function connectKafka(
 	config: KafkaConfig,
 	log: Logger,
-): Promise<KafkaClients> {
+): Promise<Source> {
 	registerCodecs();
 	const kafka = new kafkajs.Kafka({
 		clientId: "tributary",
@@ -41,32 +44,29 @@ export async function connectKafka(
 		},
 	});
 	const admin = kafka.admin({ retry: { retries: 2, initialRetryTime: 200 } });
+	const topicIds = openTopicIds(kafka);
 	try {
 		await admin.connect();
 		const { clusterId } = await admin.describeCluster();
 		return {
-			admin,
 			clusterId,
-			newConsumer: () =>
-				kafka.consumer({
-					groupId: config.groupId,
-					readUncommitted: false,
-					// A writer that was killed holds its partitions for this long.
-					sessionTimeout: config.sessionTimeoutMs,
-					heartbeatInterval: heartbeatMs(config),
-					rebalanceTimeout: 60_000,
-					maxWaitTimeInMs: 250,
-					maxBytesPerPartition: 4 * 2 ** 20,
-					maxBytes: 16 * 2 ** 20,
-					allowAutoTopicCreation: false,
-					retry: {
-						initialRetryTime: 200,
-						maxRetryTime: 10_000,
-						retries: 10,
-						restartOnFailure: async () => true,
-					},
-				}),
-			disconnect: () => admin.disconnect(),
+			topics: async () => {
+				const names = await admin.listTopics();
+				const ids = await topicIds.read();
+				return new Map(names.map((name) => [name, ids.get(name) ?? ""]));
+			},
+			offsets: async (topic) =>
+				(await admin.fetchTopicOffsets(topic)).map((one) => ({
+					partition: one.partition,
+					low: BigInt(one.low),
+					high: BigInt(one.high),
+				})),
+			subscribe: (topics, handler) =>
+				subscribe(newConsumer(kafka, config), topics, handler, config),
+			close: async () => {
+				await topicIds.close();
+				await admin.disconnect();
+			},
 		};
 	} catch (cause) {
 		await admin.disconnect();
@@ -83,4 +83,110 @@ export async function connectKafka(
 			{ cause, retryable: true },
 		);
 	}
+}
+
+function newConsumer(kafka: kafkajs.Kafka, config: KafkaConfig): Consumer {
+	return kafka.consumer({
+		groupId: config.groupId,
+		readUncommitted: false,
+		// A writer that was killed holds its partitions for this long.
+		sessionTimeout: config.sessionTimeoutMs,
+		heartbeatInterval: heartbeatMs(config),
+		rebalanceTimeout: 60_000,
+		maxWaitTimeInMs: 250,
+		maxBytesPerPartition: 4 * 2 ** 20,
+		maxBytes: 16 * 2 ** 20,
+		allowAutoTopicCreation: false,
+		retry: {
+			initialRetryTime: 200,
+			maxRetryTime: 10_000,
+			retries: 10,
+			restartOnFailure: async () => true,
+		},
+	});
+}
+
+async function subscribe(
+	consumer: Consumer,
+	topics: readonly string[],
+	handler: SourceHandler,
+	config: KafkaConfig,
+): Promise<Subscription> {
+	consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
+		handler.assigned(
+			Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
+				partitions.map((partition) => ({ topic, partition })),
+			),
+		),
+	);
+	await consumer.connect();
+	await consumer.subscribe({
+		topics: [...topics],
+		fromBeginning: config.fromBeginning,
+	});
+	await consumer.run({
+		autoCommit: false,
+		eachBatchAutoResolve: false,
+		// A table that waits for its store holds up its own partitions only.
+		partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+		eachBatch: (payload) => handler.consume(batchOf(payload)),
+	});
+	return {
+		seek: ({ topic, partition }, offset) =>
+			consumer.seek({ topic, partition, offset: String(offset) }),
+		pause: ({ topic, partition }) => {
+			const places = [{ topic, partitions: [partition] }];
+			consumer.pause(places);
+			return () => consumer.resume(places);
+		},
+		commit: (offsets) =>
+			consumer.commitOffsets(
+				offsets.map(({ topic, partition, offset }) => ({
+					topic,
+					partition,
+					offset: String(offset),
+				})),
+			),
+		stop: () => consumer.stop(),
+		close: () => consumer.disconnect(),
+	};
+}
+
+function batchOf(payload: EachBatchPayload): SourceBatch {
+	const { batch } = payload;
+	return {
+		topic: batch.topic,
+		partition: batch.partition,
+		records: records(batch.messages),
+		length: batch.messages.length,
+		next: BigInt(batch.lastOffset()) + 1n,
+		highWatermark: BigInt(batch.highWatermark),
+		current: () => payload.isRunning() && !payload.isStale(),
+		heartbeat: () => payload.heartbeat(),
+		done: (offset) => payload.resolveOffset(String(offset)),
+	};
+}
+
+function* records(
+	messages: EachBatchPayload["batch"]["messages"],
+): Generator<SourceRecord, void, undefined> {
+	for (const message of messages)
+		yield {
+			key: message.key,
+			value: message.value,
+			offset: BigInt(message.offset),
+			headers: () => headersOf(message.headers),
+		};
+}
+
+function headersOf(
+	headers: EachBatchPayload["batch"]["messages"][number]["headers"],
+): Map<string, Uint8Array> {
+	const result = new Map<string, Uint8Array>();
+	for (const [name, value] of Object.entries(headers ?? {})) {
+		const first = Array.isArray(value) ? value[0] : value;
+		if (first !== undefined)
+			result.set(name, typeof first === "string" ? Buffer.from(first) : first);
+	}
+	return result;
 }

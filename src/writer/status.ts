@@ -1,4 +1,5 @@
 import type { WriterMetrics } from "../observe/metrics.ts";
+import type { TopicPartition } from "./source.ts";
 import type { FlushOutcome, TableWriter } from "./table-writer.ts";
 
 interface TableState {
@@ -85,7 +86,7 @@ export class WriterStatus {
 	groupOffsets(
 		topic: string,
 		tables: readonly TableWriter[],
-	): { topic: string; partition: number; offset: string }[] {
+	): (TopicPartition & { readonly offset: bigint })[] {
 		return [...this.#partitions.values()]
 			.filter((one) => one.topic === topic)
 			.flatMap(({ partition, next }) => {
@@ -96,9 +97,7 @@ export class WriterStatus {
 							const after = table.committedOffset(partition) + 1n;
 							return after < least ? after : least;
 						}, next);
-				return offset > 0n
-					? [{ topic, partition, offset: String(offset) }]
-					: [];
+				return offset > 0n ? [{ topic, partition, offset }] : [];
 			});
 	}
 

@@ -26,8 +26,14 @@ import {
 } from "../delta/stage.ts";
 import { TributaryError } from "../errors.ts";
 import type { WriterConfig } from "./config.ts";
-import { appId } from "./position.ts";
+import {
+	appId,
+	checkSameTopic,
+	type PositionOf,
+	topicKey,
+} from "./position.ts";
 import type { Route } from "./route.ts";
+import type { TopicId } from "./source.ts";
 import { Mirror } from "./upsert.ts";
 
 export type FlushOutcome =
@@ -59,6 +65,7 @@ interface Pending {
 export class TableWriter {
 	readonly route: Route;
 	readonly topic: string;
+	readonly #topicId: TopicId;
 	readonly #engine: Engine;
 	readonly #config: WriterConfig;
 	readonly #clusterId: string;
@@ -71,18 +78,22 @@ export class TableWriter {
 	#seen = new Map<number, bigint>();
 	/** A batch whose flush failed; it is tried again as it is. */
 	#pending: Pending | undefined;
+	/** Counts resets. */
+	#resets = 0;
 	/** When the oldest pending record came; milliseconds. */
 	#since: number | undefined;
 
 	constructor(options: {
 		readonly route: Route;
 		readonly topic: string;
+		readonly topicId: TopicId;
 		readonly engine: Engine;
 		readonly config: WriterConfig;
 		readonly clusterId: string;
 	}) {
 		this.route = options.route;
 		this.topic = options.topic;
+		this.#topicId = options.topicId;
 		this.#engine = options.engine;
 		this.#config = options.config;
 		this.#clusterId = options.clusterId;
@@ -121,22 +132,27 @@ export class TableWriter {
 
 	/**
 	 * Reads the table's state and the position of a partition: the last offset that is in the table.
-	 * @throws TributaryError SOURCE_MISMATCH when the table mirrors another source
+	 * @throws TributaryError SOURCE_MISMATCH when the table mirrors another source, KAFKA_POSITION_LOST when
+	 * it has changes of another topic of this name
 	 */
 	async load(partition: number): Promise<bigint | undefined> {
 		if (!this.#committed.has(partition)) {
-			this.#snapshot =
+			const resets = this.#resets;
+			const snapshot =
 				this.#snapshot === undefined
 					? await loadSnapshot(this.#engine)
 					: await refreshSnapshot(this.#engine, this.#snapshot);
-			if (this.#snapshot !== undefined) {
-				this.#checkSource(this.#snapshot);
+			// What was read before a reset, or beside another call, must not move a position that is in use.
+			if (resets !== this.#resets || this.#committed.has(partition))
+				return this.#committed.get(partition);
+			this.#snapshot = snapshot;
+			if (snapshot !== undefined) {
+				this.#checkSource(snapshot);
 				if (this.#decoder.empty) this.#decoder = this.#newDecoder();
-				const version = this.#snapshot.txns.get(
-					this.#appId(partition),
-				)?.version;
+				const version = snapshot.txns.get(this.#appId(partition))?.version;
 				if (version !== undefined)
 					this.#committed.set(partition, BigInt(version));
+				else this.#checkTopic(snapshot, partition);
 			}
 		}
 		return this.#committed.get(partition);
@@ -186,6 +202,7 @@ export class TableWriter {
 
 	/** Drops what is not committed, and every position: they are read from the table again. */
 	reset(): void {
+		this.#resets++;
 		this.#pending = undefined;
 		this.#since = undefined;
 		this.#committed.clear();
@@ -211,6 +228,8 @@ export class TableWriter {
 		for (;;) {
 			const base = this.#snapshot;
 			const target = this.#target(base, changes);
+			if (target.misfit !== undefined)
+				return { kind: "fenced", reason: target.misfit };
 			const upsert = await this.#mirror?.stage(base, changes, target.table);
 			if (upsert === undefined)
 				pending.staged ??= await stageFiles(
@@ -240,6 +259,8 @@ export class TableWriter {
 						return { kind: "abandon", reason: "stale" };
 					}
 					const table = same ? target : this.#target(snapshot, changes);
+					if (table.misfit !== undefined)
+						return { kind: "abandon", reason: table.misfit };
 					schemaChanges = table.changes;
 					return {
 						kind: "commit",
@@ -319,6 +340,8 @@ export class TableWriter {
 		readonly table: TableLayout;
 		readonly actions: readonly Action[];
 		readonly changes: readonly SchemaChange[];
+		/** Why the batch can't be written as it was decoded. */
+		readonly misfit?: string;
 	} {
 		if (snapshot === undefined) {
 			const created = newLayout(
@@ -335,13 +358,12 @@ export class TableWriter {
 		}
 		const evolved = evolve(snapshot, changes.batch.schema, this.#engine);
 		const conflict = evolved.conflicts[0];
-		if (conflict !== undefined)
-			throw new TributaryError(
-				"SCHEMA_CONFLICT",
-				`${this.url}: column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}; the batch is read again`,
-				{ retryable: true },
-			);
-		return evolved;
+		return conflict === undefined
+			? evolved
+			: {
+					...evolved,
+					misfit: `column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}: the batch is read again`,
+				};
 	}
 
 	#configuration(changes: ChangeBatch): Record<string, string> {
@@ -363,6 +385,19 @@ export class TableWriter {
 				"SOURCE_MISMATCH",
 				`${this.url} holds ${source}, but ${this.topic} would write ${this.route.source} to it: set sink.tablePath to "{schema}/{table}"`,
 			);
+	}
+
+	#checkTopic(snapshot: Snapshot, partition: number): void {
+		const key = topicKey(this.#position(partition));
+		const known = new Set<TopicId>();
+		for (const id of snapshot.txns.keys())
+			if (id.startsWith(key))
+				known.add(id.slice(key.length, id.lastIndexOf("/")));
+		checkSameTopic(
+			this.#position(partition),
+			[...known],
+			this.#config.kafka.onPositionLost,
+		);
 	}
 
 	#partitionColumns(): readonly string[] {
@@ -395,12 +430,17 @@ export class TableWriter {
 	}
 
 	#appId(partition: number): string {
-		return appId({
+		return appId(this.#position(partition));
+	}
+
+	#position(partition: number): PositionOf {
+		return {
 			pipeline: this.#config.pipeline,
 			clusterId: this.#clusterId,
 			topic: this.topic,
+			topicId: this.#topicId,
 			partition,
-		});
+		};
 	}
 }
 

@@ -130,7 +130,17 @@ export class Mirror {
 				for (const { file, rows } of vectors)
 					this.#deleted.set(file.path, rows);
 				this.#settle(changes, last, files);
-				this.#known = new Set(committed.files.keys());
+				// Files that others added meanwhile stay unknown: their keys are not in the index.
+				const known = new Set(this.#known);
+				for (const key of replaced) known.delete(key);
+				const mine = new Set(
+					actions.flatMap((action) =>
+						"add" in action ? [action.add.path] : [],
+					),
+				);
+				for (const [key, file] of committed.files.entries())
+					if (mine.has(file.path)) known.add(key);
+				this.#known = known;
 			},
 		};
 	}

@@ -1,20 +1,28 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Consumer, EachBatchPayload } from "kafkajs";
 import type { Engine } from "../delta/engine.ts";
-import { messageOf, TributaryError } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { WriterMetrics } from "../observe/metrics.ts";
 import { fileOpener, openBelow } from "../storage/open.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import type { WriterConfig } from "./config.ts";
 import { DEAD_LETTERS, DeadLetters } from "./dead-letter.ts";
-import { connectKafka, heartbeatMs, type KafkaClients } from "./kafka.ts";
+import { Flusher } from "./flusher.ts";
+import { connectKafka, heartbeatMs } from "./kafka.ts";
+import { Placement } from "./placement.ts";
 import { routesOf } from "./route.ts";
+import type {
+	Source,
+	SourceBatch,
+	SourceRecord,
+	Subscription,
+	TopicId,
+	TopicPartition,
+} from "./source.ts";
 import { WriterStatus } from "./status.ts";
-import { type FlushOutcome, TableWriter } from "./table-writer.ts";
+import { TableWriter } from "./table-writer.ts";
 
 const TOPIC_POLL_MS = 2000;
-const MAX_RETRIES = 10;
 
 export interface WriterHandle {
 	readonly status: WriterStatus;
@@ -24,20 +32,30 @@ export interface WriterHandle {
 	readonly finished: Promise<void>;
 }
 
+/** The world as a writer meets it. */
+export interface WriterEffects {
+	readonly log: Logger;
+	readonly metrics: WriterMetrics;
+	readonly clock?: Clock;
+	readonly random?: () => number;
+	readonly connect?: () => Promise<Source>;
+	/** The engine of the table at a path below the location. */
+	readonly engineAt?: (path: string) => Engine;
+}
+
 /**
- * Consumes the topics of a pipeline and writes their tables until it is stopped.
- * @throws TributaryError when Kafka or the store can't be used at all
+ * Consumes the topics of a pipeline and writes their tables until it is stopped. What does not answer
+ * is waited for.
  */
-export async function runWriter(
+export function runWriter(
 	config: WriterConfig,
-	effects: { readonly log: Logger; readonly metrics: WriterMetrics },
-): Promise<WriterHandle> {
-	const writer = new Writer(config, effects.log, effects.metrics);
-	const finished = writer.run();
+	effects: WriterEffects,
+): WriterHandle {
+	const writer = new Writer(config, effects);
 	return {
 		status: writer.status,
 		stop: () => writer.stop(),
-		finished,
+		finished: writer.run(),
 	};
 }
 
@@ -46,27 +64,31 @@ class Writer {
 	readonly #config: WriterConfig;
 	readonly #log: Logger;
 	readonly #metrics: WriterMetrics;
-	readonly #tables = new Map<string, TableWriter[]>();
-	/** Partitions whose position was read since the last rebalance: `topic/partition`. */
-	readonly #placed = new Set<string>();
-	readonly #placing = new Map<string, Promise<void>>();
-	/** Counts resets: what was under way before one must not take effect after it. */
-	#epoch = 0;
-	#kafka: KafkaClients | undefined;
-	#consumer: Consumer | undefined;
-	#topics: readonly string[] = [];
-	#deadLetters: DeadLetters | undefined;
-	#stopping = false;
+	readonly #clock: Clock;
+	readonly #random: () => number;
+	readonly #connectSource: () => Promise<Source>;
+	readonly #engineAt: (path: string) => Engine;
+	readonly #tables = new Map<string, readonly TableWriter[]>();
+	#topics: ReadonlyMap<string, TopicId> = new Map();
+	#subscription: Subscription | undefined;
+	/** Ends waiting and retries. */
+	readonly #stopping = new AbortController();
+	/** Ends retries when the grace period for the last commits is over. */
+	readonly #giveUp = new AbortController();
 	#stopped: (() => void) | undefined;
-	/** Flushes run one after another for each table. */
-	readonly #flushing = new Map<TableWriter, Promise<void>>();
-	#failure: unknown;
+	#failure: { readonly error: unknown } | undefined;
+	#wake = new AbortController();
 
-	constructor(config: WriterConfig, log: Logger, metrics: WriterMetrics) {
+	constructor(config: WriterConfig, effects: WriterEffects) {
 		this.#config = config;
-		this.#log = log;
-		this.#metrics = metrics;
-		this.status = new WriterStatus(metrics);
+		this.#log = effects.log;
+		this.#metrics = effects.metrics;
+		this.#clock = effects.clock ?? systemClock;
+		this.#random = effects.random ?? Math.random;
+		this.#connectSource =
+			effects.connect ?? (() => connectKafka(config.kafka, effects.log));
+		this.#engineAt = effects.engineAt ?? ((path) => this.#storeEngine(path));
+		this.status = new WriterStatus(effects.metrics);
 		this.status.pendingRows = () =>
 			Math.max(
 				0,
@@ -77,141 +99,163 @@ class Writer {
 	}
 
 	async run(): Promise<void> {
-		const kafka = await this.#connect();
-		if (kafka === undefined) return;
-		this.#deadLetters = new DeadLetters(
-			this.#engine(DEAD_LETTERS),
-			this.#config.pipeline,
-			kafka.clusterId,
-		);
-		const timer = setInterval(
-			() => this.#flushDue(),
-			Math.min(1000, Math.max(50, this.#config.batch.maxDelayMs / 5)),
-		);
 		try {
-			while (!this.#stopping) {
-				await this.#followTopics(kafka);
-				if (this.#failure !== undefined) throw this.#failure;
-				await this.#pause(TOPIC_POLL_MS);
-			}
+			const source = await this.#connect();
+			if (source !== undefined) await this.#consumeAll(source);
 		} finally {
-			clearInterval(timer);
-			await this.#drain();
-			await kafka.disconnect();
 			this.#stopped?.();
 		}
 	}
 
 	stop(): Promise<void> {
-		if (this.#stopping) return Promise.resolve();
-		this.#stopping = true;
 		return new Promise((done) => {
 			this.#stopped = done;
-			this.#wake?.();
+			this.#stopping.abort();
+			this.#wake.abort();
 		});
 	}
 
-	#wake: (() => void) | undefined;
+	async #consumeAll(source: Source): Promise<void> {
+		const deadLetters = new DeadLetters(
+			this.#engineAt(DEAD_LETTERS),
+			this.#config.pipeline,
+			source.clusterId,
+			(topic) => this.#topics.get(topic) ?? "",
+		);
+		const flusher = new Flusher({
+			clock: this.#clock,
+			random: this.#random,
+			log: this.#log,
+			metrics: this.#metrics,
+			status: this.status,
+			deadLetters,
+			signal: this.#giveUp.signal,
+			onStartOver: (table, reason) => {
+				this.#log.warn({ table: table.url }, reason);
+				startOver(table.topic);
+			},
+			onCommitted: (table) => this.#commitGroupOffsets(table),
+			onFailure: (error) => this.#fail(error),
+		});
+		const placement = new Placement({
+			source,
+			flusher,
+			status: this.status,
+			log: this.#log,
+			fromBeginning: this.#config.kafka.fromBeginning,
+			onPositionLost: this.#config.kafka.onPositionLost,
+			tablesOf: (topic) => this.#tables.get(topic) ?? [],
+			subscription: () => this.#subscription,
+			onFailure: (error) => this.#fail(error),
+		});
+		const parts: Parts = { source, deadLetters, flusher, placement };
+		/** Drops what is not committed of a topic; its partitions are read again from the tables' positions. */
+		const startOver = (topic: string): void => {
+			const places = placement.forget(topic);
+			for (const table of this.#tables.get(topic) ?? []) table.reset();
+			for (const place of places) placement.place(place);
+		};
+		const endTimer = this.#clock.every(
+			Math.min(1000, Math.max(50, this.#config.batch.maxDelayMs / 5)),
+			() => this.#flushDue(flusher),
+		);
+		try {
+			while (!this.#stopping.signal.aborted) {
+				await this.#followTopics(parts);
+				if (this.#failure !== undefined) throw this.#failure.error;
+				await this.#pause(TOPIC_POLL_MS);
+			}
+		} finally {
+			endTimer();
+			await this.#drain(parts);
+			await source.close();
+		}
+	}
 
 	async #pause(ms: number): Promise<void> {
-		if (this.#stopping) return;
-		await new Promise<void>((done) => {
-			const timer = setTimeout(done, ms);
-			this.#wake = () => {
-				clearTimeout(timer);
-				done();
-			};
-		});
+		if (this.#stopping.signal.aborted) return;
+		this.#wake = new AbortController();
+		await this.#clock.sleep(ms, this.#wake.signal);
 	}
 
 	/** Kafka may come up after the writer does, so an address that does not answer is tried again. */
-	async #connect(): Promise<KafkaClients | undefined> {
-		for (let attempt = 0; !this.#stopping; attempt++) {
+	async #connect(): Promise<Source | undefined> {
+		for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
 			try {
-				this.#kafka = await connectKafka(this.#config.kafka, this.#log);
+				const source = await this.#connectSource();
 				this.status.problem("kafka", undefined);
-				return this.#kafka;
+				return source;
 			} catch (error) {
 				this.status.problem("kafka", messageOf(error));
 				this.#log.error({ err: error }, "can't connect to Kafka");
 				await this.#pause(Math.min(30_000, 500 * 2 ** Math.min(attempt, 6)));
 			}
 		}
-		this.#stopped?.();
 		return undefined;
 	}
 
-	/** Subscribes again whenever a new topic matches: kafkajs looks at a pattern only once. */
-	async #followTopics(kafka: KafkaClients): Promise<void> {
-		let topics: string[];
+	/** Subscribes again whenever the topics that match are others, or one was made anew. */
+	async #followTopics(parts: Parts): Promise<void> {
+		let topics: Map<string, TopicId>;
 		try {
-			topics = (await kafka.admin.listTopics())
-				.filter((topic) => this.#config.kafka.topics.test(topic))
-				.sort();
+			topics = new Map(
+				[...(await parts.source.topics())]
+					.filter(([topic]) => this.#config.kafka.topics.test(topic))
+					.sort(([a], [b]) => (a < b ? -1 : 1)),
+			);
 			this.status.problem("kafka", undefined);
 		} catch (error) {
 			this.status.problem("kafka", messageOf(error));
 			this.#log.warn({ err: error }, "can't list topics");
 			return;
 		}
-		if (topics.length === 0) {
+		if (topics.size === 0) {
 			this.status.waiting = `no topic matches ${this.#config.kafka.topics.source} yet`;
 			return;
 		}
 		this.status.waiting = undefined;
-		if (topics.join() === this.#topics.join()) return;
-		if (this.#consumer !== undefined) await this.#drain();
-		const consumer = kafka.newConsumer();
-		this.#consumer = consumer;
+		if (JSON.stringify([...topics]) === JSON.stringify([...this.#topics]))
+			return;
+		await this.#drain(parts);
+		for (const [topic, id] of topics)
+			if (!this.#tables.has(topic) || this.#topics.get(topic) !== id)
+				this.#tables.set(
+					topic,
+					this.#tablesOf(topic, id, parts.source.clusterId),
+				);
 		this.#topics = topics;
-		for (const topic of topics)
-			if (!this.#tables.has(topic))
-				this.#tables.set(topic, this.#tablesOf(topic, kafka.clusterId));
-		consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-			this.#reset();
-			for (const [topic, partitions] of Object.entries(
-				payload.memberAssignment,
-			))
-				for (const partition of partitions)
-					this.#place(topic, partition).catch((error: unknown) =>
-						this.#fail(error),
-					);
+		this.#subscription = await parts.source.subscribe([...topics.keys()], {
+			assigned: (partitions) => {
+				this.#reset(parts);
+				for (const place of partitions) parts.placement.place(place);
+			},
+			consume: (batch) => this.#consume(batch, parts),
 		});
-		await consumer.connect();
-		await consumer.subscribe({
-			topics,
-			fromBeginning: this.#config.kafka.fromBeginning,
-		});
-		await consumer.run({
-			autoCommit: false,
-			eachBatchAutoResolve: false,
-			partitionsConsumedConcurrently: 1,
-			eachBatch: (payload) => this.#consume(payload),
-		});
-		this.#log.info({ topics }, "consuming");
+		this.#log.info({ topics: [...topics.keys()] }, "consuming");
 	}
 
-	#tablesOf(topic: string, clusterId: string): TableWriter[] {
+	#tablesOf(topic: string, topicId: TopicId, clusterId: string): TableWriter[] {
 		return routesOf(topic, this.#config).map(
 			(route) =>
 				new TableWriter({
 					route,
 					topic,
-					engine: this.#engine(route.path),
+					topicId,
+					engine: this.#engineAt(route.path),
 					config: this.#config,
 					clusterId,
 				}),
 		);
 	}
 
-	#engine(path: string): Engine {
+	#storeEngine(path: string): Engine {
 		return {
 			store: openBelow(this.#config.location, path, this.#config.credentials),
 			openAt: fileOpener(this.#config.credentials),
-			now: Date.now,
+			now: () => this.#clock.now(),
 			uuid: randomUUID,
-			sleep: (ms) => sleep(ms),
-			random: Math.random,
+			sleep: (ms) => this.#clock.sleep(ms),
+			random: this.#random,
 			onCheckpointFailure: (error) =>
 				this.#log.warn(
 					{ err: error, table: path },
@@ -221,11 +265,9 @@ class Writer {
 	}
 
 	/** After a rebalance nothing is known: uncommitted rows are dropped, and read again by their owner. */
-	#reset(): void {
-		this.#epoch++;
-		this.#placed.clear();
-		this.#placing.clear();
-		this.#deadLetters?.reset();
+	#reset({ placement, deadLetters }: Parts): void {
+		placement.reset();
+		deadLetters.reset();
 		for (const table of this.#all()) table.reset();
 	}
 
@@ -233,114 +275,151 @@ class Writer {
 		return [...this.#tables.values()].flat();
 	}
 
-	async #consume(payload: EachBatchPayload): Promise<void> {
-		const { batch, heartbeat, isRunning, isStale, resolveOffset } = payload;
+	async #consume(batch: SourceBatch, parts: Parts): Promise<void> {
+		const { placement } = parts;
 		const { topic, partition } = batch;
-		const tables = this.#tables.get(topic) ?? [];
-		if (!this.#placed.has(`${topic}/${partition}`)) {
-			await this.#place(topic, partition);
+		const place = { topic, partition };
+		const expected = placement.next(place);
+		if (expected === undefined) {
+			// Not placed yet, or its position is lost: nothing of it may be taken.
+			this.#wait(place, placement, () => placement.next(place) === undefined);
 			return;
 		}
-		const beat = setInterval(() => {
-			heartbeat().catch((error: unknown) =>
-				this.#log.debug({ err: error }, "heartbeat"),
-			);
-		}, heartbeatMs(this.#config.kafka));
-		const epoch = this.#epoch;
+		const endBeat = this.#clock.every(heartbeatMs(this.#config.kafka), () => {
+			batch
+				.heartbeat()
+				.catch((error: unknown) =>
+					this.#log.debug({ err: error }, "heartbeat"),
+				);
+		});
 		try {
-			let last: string | undefined;
-			for (const message of batch.messages) {
-				if (!isRunning() || isStale() || epoch !== this.#epoch) return;
-				const change = {
-					key: message.key,
-					value: message.value,
-					topic,
-					partition,
-					offset: BigInt(message.offset),
-				};
-				for (const table of tables) {
-					if (this.#full(table)) await this.#flush(table);
-					const decoded = table.decode(change);
-					if (
-						decoded?.kind === "dead-letter" &&
-						this.#deadLetters?.add({
-							...change,
-							headers: headersOf(message.headers),
-							code: decoded.code,
-							message: decoded.message,
-						}) === true
-					) {
-						this.#metrics.deadLetters.inc({ code: decoded.code });
-						this.#log.warn(
-							{ topic, partition, offset: message.offset, code: decoded.code },
-							decoded.message,
-						);
-					}
-				}
-				last = message.offset;
-			}
-			this.#metrics.messages.inc({ topic }, batch.messages.length);
-			resolveOffset(last ?? batch.lastOffset());
-			this.status.consumed(topic, partition, {
-				highWatermark: BigInt(batch.highWatermark),
-				next: BigInt(batch.lastOffset()) + 1n,
-			});
+			await this.#decode(batch, expected, parts);
 		} finally {
-			clearInterval(beat);
+			endBeat();
 		}
+	}
+
+	async #decode(
+		batch: SourceBatch,
+		start: bigint,
+		parts: Parts,
+	): Promise<void> {
+		const { placement, flusher } = parts;
+		const { topic, partition } = batch;
+		const { moves } = placement;
+		const tables = this.#tables.get(topic) ?? [];
+		const current = (): boolean => moves === placement.moves && batch.current();
+		let next = start;
+		let count = 0;
+		let whole = false;
+		try {
+			for (const record of batch.records) {
+				if (!current()) return;
+				// Read twice, or before the place that the tables asked for.
+				if (record.offset < next) continue;
+				if (
+					count === 0 &&
+					record.offset > next &&
+					!(await placement.verifyGap({ topic, partition }, next))
+				)
+					return;
+				for (const table of tables) {
+					if (this.#full(table)) {
+						const room = await this.#makeRoom(table, batch, parts);
+						if (!room || !current()) return;
+					}
+					this.#take(record, batch, table, parts.deadLetters);
+				}
+				next = record.offset + 1n;
+				count++;
+			}
+			whole = true;
+		} finally {
+			if (current()) {
+				// Behind the last record there may be markers of transactions.
+				if (whole && batch.next > next) next = batch.next;
+				placement.advance(batch, next);
+				if (next > start) batch.done(next - 1n);
+			}
+		}
+		this.#metrics.messages.inc({ topic }, count);
+		this.status.consumed(topic, partition, {
+			highWatermark: batch.highWatermark,
+			next: batch.next,
+		});
+		this.#bound(flusher);
+	}
+
+	#take(
+		record: SourceRecord,
+		{ topic, partition }: TopicPartition,
+		table: TableWriter,
+		deadLetters: DeadLetters,
+	): void {
+		const { key, value, offset } = record;
+		const decoded = table.decode({ key, value, offset, topic, partition });
+		if (decoded?.kind !== "dead-letter") return;
+		const { code, message } = decoded;
+		const added = deadLetters.add({
+			topic,
+			partition,
+			offset,
+			key,
+			value,
+			headers: record.headers(),
+			code,
+			message,
+		});
+		if (!added) return;
+		this.#metrics.deadLetters.inc({ code });
+		this.#log.warn({ topic, partition, offset: String(offset), code }, message);
 	}
 
 	/**
-	 * After a rebalance: asks the tables of a partition how far they are, and moves the consumer there.
-	 * @throws TributaryError KAFKA_POSITION_LOST when Kafka no longer has the next record
+	 * Commits a full table. While the commit before is under way, this partition waits; a table that
+	 * fails gives its place up until it works again.
+	 * @returns whether the batch goes on
 	 */
-	#place(topic: string, partition: number): Promise<void> {
-		const id = `${topic}/${partition}`;
-		const epoch = this.#epoch;
-		const under = this.#placing.get(id);
-		if (under !== undefined) return under;
-		const run = this.#seek(topic, partition, () => epoch === this.#epoch);
-		this.#placing.set(id, run);
-		return run;
+	async #makeRoom(
+		table: TableWriter,
+		place: TopicPartition,
+		{ flusher, placement }: Parts,
+	): Promise<boolean> {
+		while (this.#full(table)) {
+			if (flusher.failing(table)) {
+				this.#wait(place, placement, () => flusher.failing(table));
+				return false;
+			}
+			const before = flusher.running(table);
+			if (before !== undefined) await before;
+			else {
+				// It takes what there is at once, and commits it while more is decoded.
+				void flusher.flush(table);
+				await Promise.resolve();
+				return true;
+			}
+		}
+		return true;
 	}
 
-	async #seek(
-		topic: string,
-		partition: number,
-		current: () => boolean,
-	): Promise<void> {
-		const tables = this.#tables.get(topic) ?? [];
-		let next: bigint | undefined;
-		for (const table of tables) {
-			// A commit from before the rebalance may still land: the position is read after it.
-			await this.#flushing.get(table)?.catch(() => undefined);
-			const position = await this.#retrying(table, () => table.load(partition));
-			const wanted = position === undefined ? 0n : position + 1n;
-			next = next === undefined || wanted < next ? wanted : next;
-		}
-		const offsets = await this.#kafka?.admin.fetchTopicOffsets(topic);
-		const found = offsets?.find((one) => one.partition === partition);
-		const low = BigInt(found?.low ?? 0);
-		const high = BigInt(found?.high ?? 0);
-		const wanted = next ?? 0n;
-		if (wanted > 0n && wanted < low)
-			throw new TributaryError(
-				"KAFKA_POSITION_LOST",
-				`${topic}, partition ${partition}: the table needs offset ${wanted}, but Kafka keeps only those from ${low} on. Take a new snapshot of the table, or delete the table to build it anew`,
-			);
-		if (wanted > high)
-			throw new TributaryError(
-				"KAFKA_POSITION_LOST",
-				`${topic}, partition ${partition}: the table holds changes up to offset ${wanted - 1n}, but Kafka's next is ${high}: the topic was made anew, or lost records. Delete the table to build it anew`,
-			);
-		if (!current()) return;
-		const fresh = wanted === 0n && !this.#config.kafka.fromBeginning;
-		this.#consumer?.seek({
-			topic,
-			partition,
-			offset: fresh ? String(high) : String(wanted > low ? wanted : low),
+	/** No batches of a partition as long as something holds, and no rebalance comes. */
+	#wait(
+		place: TopicPartition,
+		placement: Placement,
+		holds: () => boolean,
+	): void {
+		const resume = this.#subscription?.pause(place);
+		const { epoch } = placement;
+		const end = this.#clock.every(100, () => {
+			if (
+				holds() &&
+				epoch === placement.epoch &&
+				!this.#stopping.signal.aborted
+			)
+				return;
+			end();
+			resume?.();
 		});
-		this.#placed.add(`${topic}/${partition}`);
 	}
 
 	#full(table: TableWriter): boolean {
@@ -348,171 +427,74 @@ class Writer {
 		return table.rows >= maxRows || table.bytes >= maxBytes;
 	}
 
-	#flushDue(): void {
-		const now = Date.now();
+	/** All tables together stay within a bound: the largest is committed early. */
+	#bound(flusher: Flusher): void {
+		const tables = this.#all();
+		let total = tables.reduce((sum, { bytes }) => sum + bytes, 0);
+		for (const table of tables.sort((a, b) => b.bytes - a.bytes)) {
+			if (total <= this.#config.batch.maxTotalBytes) return;
+			total -= table.bytes;
+			if (flusher.running(table) === undefined) void flusher.flush(table);
+		}
+	}
+
+	#flushDue(flusher: Flusher): void {
+		const now = this.#clock.now();
 		for (const table of this.#all()) {
 			const since = table.pendingSince;
 			if (
 				since !== undefined &&
 				now - since >= this.#config.batch.maxDelayMs &&
-				!this.#flushing.has(table)
+				flusher.running(table) === undefined
 			)
-				this.#flush(table).catch((error: unknown) => this.#fail(error));
+				void flusher.flush(table);
 		}
 	}
 
 	#fail(error: unknown): void {
-		this.#failure ??= error;
+		this.#failure ??= { error };
 		this.status.problem("writer", messageOf(error));
-		this.#wake?.();
-	}
-
-	/** Commits a table's batch; flushes of one table wait for each other. */
-	async #flush(table: TableWriter): Promise<void> {
-		const before = this.#flushing.get(table);
-		const run = (async () => {
-			await before?.catch(() => undefined); // Its own caller hears of it.
-			await this.#flushNow(table);
-		})();
-		this.#flushing.set(table, run);
-		try {
-			await run;
-		} finally {
-			if (this.#flushing.get(table) === run) this.#flushing.delete(table);
-		}
-	}
-
-	async #flushNow(table: TableWriter): Promise<void> {
-		const started = performance.now();
-		let outcome: FlushOutcome;
-		try {
-			outcome = await this.#retrying(table, async () => {
-				await this.#deadLetters?.flush();
-				return await table.flush();
-			});
-		} catch (error) {
-			if (!(error instanceof TributaryError) || !error.retryable) throw error;
-			this.#log.error({ err: error, table: table.url }, "starting over");
-			this.#replace();
-			return;
-		}
-		const labels = { table: table.route.path };
-		switch (outcome.kind) {
-			case "nothing":
-				return;
-			case "fenced":
-				this.#log.warn({ table: table.url }, outcome.reason);
-				this.#replace();
-				return;
-			case "committed": {
-				const seconds = (performance.now() - started) / 1000;
-				this.#metrics.rows.inc(labels, outcome.rows);
-				this.#metrics.bytes.inc(labels, outcome.bytes);
-				this.#metrics.commits.inc(labels);
-				this.#metrics.commitSeconds.observe(labels, seconds);
-				this.#metrics.batchRows.observe(labels, outcome.rows);
-				for (const change of outcome.schemaChanges) {
-					this.#metrics.schemaChanges.inc({ ...labels, kind: change.kind });
-					this.#log.info(
-						{ table: table.url, column: change.path.join("."), to: change.to },
-						`column ${change.kind === "add" ? "added" : "widened"}`,
-					);
-				}
-				this.status.committed(table, outcome, Date.now());
-				this.#log.info(
-					{
-						table: table.url,
-						version: outcome.version,
-						rows: outcome.rows,
-						bytes: outcome.bytes,
-						ms: Math.round(seconds * 1000),
-					},
-					"committed",
-				);
-				await this.#commitGroupOffsets(table);
-			}
-		}
-	}
-
-	/** Runs with exponential backoff and jitter while the trouble is transient. */
-	async #retrying<T>(table: TableWriter, run: () => Promise<T>): Promise<T> {
-		for (let attempt = 1; ; attempt++) {
-			try {
-				const result = await run();
-				this.status.problem(table.url, undefined);
-				return result;
-			} catch (error) {
-				this.status.problem(table.url, messageOf(error));
-				if (
-					!(error instanceof TributaryError) ||
-					!error.retryable ||
-					attempt > MAX_RETRIES ||
-					this.#stopping
-				) {
-					this.#log.error({ err: error, table: table.url }, "failed");
-					// What a person has to mend (rights, a bucket) is tried again until it is mended.
-					if (this.#stopping || !(error instanceof TributaryError)) throw error;
-				}
-				this.#metrics.retries.inc({ table: table.route.path });
-				this.#log.warn(
-					{ err: error, table: table.url, attempt },
-					"trying again",
-				);
-				await this.#pause(
-					Math.min(30_000, 200 * 2 ** Math.min(attempt, 8)) *
-						(0.5 + Math.random() / 2),
-				);
-			}
-		}
-	}
-
-	/** Reads every position from the tables again, and goes on from there. */
-	#replace(): void {
-		const placed = [...this.#placed];
-		this.#reset();
-		for (const id of placed) {
-			const slash = id.lastIndexOf("/");
-			this.#place(id.slice(0, slash), Number(id.slice(slash + 1))).catch(
-				(error: unknown) => this.#fail(error),
-			);
-		}
+		this.#wake.abort();
 	}
 
 	/** For lag displays of other tools; the position that counts is in the table. */
-	async #commitGroupOffsets(table: TableWriter): Promise<void> {
+	#commitGroupOffsets(table: TableWriter): void {
 		const offsets = this.status.groupOffsets(
 			table.topic,
 			this.#tables.get(table.topic) ?? [],
 		);
 		if (offsets.length === 0) return;
-		try {
-			await this.#consumer?.commitOffsets(offsets);
-		} catch (error) {
-			this.#log.debug({ err: error }, "group offsets were not committed");
-		}
+		this.#subscription
+			?.commit(offsets)
+			.catch((error: unknown) =>
+				this.#log.debug({ err: error }, "group offsets were not committed"),
+			);
 	}
 
-	async #drain(): Promise<void> {
-		const consumer = this.#consumer;
-		this.#consumer = undefined;
+	async #drain(parts: Parts): Promise<void> {
+		const subscription = this.#subscription;
+		if (subscription === undefined) return;
 		try {
-			await consumer?.stop();
-			await Promise.all(this.#all().map((table) => this.#flush(table)));
+			await subscription.stop();
+			// The last commits are tried once more at most: whoever comes next reads the positions.
+			if (this.#stopping.signal.aborted) this.#giveUp.abort();
+			await Promise.all(
+				this.#all()
+					// What fails is dropped, and read again.
+					.filter((table) => !parts.flusher.failing(table))
+					.map((table) => parts.flusher.flush(table)),
+			);
 		} finally {
-			await consumer?.disconnect();
-			this.#reset();
+			this.#subscription = undefined;
+			await subscription.close();
+			this.#reset(parts);
 		}
 	}
 }
 
-function headersOf(
-	headers: EachBatchPayload["batch"]["messages"][number]["headers"],
-): Map<string, Uint8Array> {
-	const result = new Map<string, Uint8Array>();
-	for (const [name, value] of Object.entries(headers ?? {})) {
-		const first = Array.isArray(value) ? value[0] : value;
-		if (first !== undefined)
-			result.set(name, typeof first === "string" ? Buffer.from(first) : first);
-	}
-	return result;
+interface Parts {
+	readonly source: Source;
+	readonly deadLetters: DeadLetters;
+	readonly flusher: Flusher;
+	readonly placement: Placement;
 }

@@ -55,6 +55,7 @@ function writerOf(engine: Engine): TableWriter {
 	return new TableWriter({
 		route: { path: "invoices", mode: "upsert", source: "public.invoices" },
 		topic: TOPIC,
+		topicId: "id",
 		engine,
 		clusterId: "cluster",
 		config: {
@@ -66,6 +67,7 @@ function writerOf(engine: Engine): TableWriter {
 				topics: /./,
 				topicPrefix: "shop",
 				fromBeginning: true,
+				onPositionLost: "stop",
 				sessionTimeoutMs: DEFAULT_SESSION_TIMEOUT_MS,
 				ssl: false,
 				sasl: undefined,
@@ -78,7 +80,12 @@ function writerOf(engine: Engine): TableWriter {
 			deletes: "hard",
 			partitionBy: undefined,
 			onNewColumn: "add",
-			batch: { maxRows: 10, maxBytes: 1e6, maxDelayMs: 100 },
+			batch: {
+				maxRows: 10,
+				maxBytes: 1e6,
+				maxDelayMs: 100,
+				maxTotalBytes: 2 ** 28,
+			},
 			port: undefined,
 		},
 	});

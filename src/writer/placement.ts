@@ -1,0 +1,154 @@
+import { messageOf, TributaryError } from "../errors.ts";
+import type { Logger } from "../observe/log.ts";
+import type { Flusher } from "./flusher.ts";
+import { nextOffset, type OnPositionLost } from "./position.ts";
+import type { Source, Subscription, TopicPartition } from "./source.ts";
+import type { WriterStatus } from "./status.ts";
+import type { TableWriter } from "./table-writer.ts";
+
+export interface PlacementOptions {
+	readonly source: Source;
+	readonly flusher: Flusher;
+	readonly status: WriterStatus;
+	readonly log: Logger;
+	readonly fromBeginning: boolean;
+	readonly onPositionLost: OnPositionLost;
+	readonly tablesOf: (topic: string) => readonly TableWriter[];
+	readonly subscription: () => Subscription | undefined;
+	readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * Where each partition is read from: the tables say it, after every rebalance anew. A partition
+ * that is not placed yields nothing.
+ */
+export class Placement {
+	readonly #options: PlacementOptions;
+	/** The offset that comes next, by `topic/partition`. */
+	readonly #next = new Map<string, bigint>();
+	/** What is under way, or done, for each partition; whatever else comes to its end counts for nothing. */
+	readonly #placing = new Map<string, symbol>();
+	#epoch = 0;
+	#moves = 0;
+
+	constructor(options: PlacementOptions) {
+		this.#options = options;
+	}
+
+	/** Counts rebalances. */
+	get epoch(): number {
+		return this.#epoch;
+	}
+
+	/** Counts whatever moves a partition: a batch that was begun before counts for nothing after. */
+	get moves(): number {
+		return this.#moves;
+	}
+
+	/** Nothing is known any more. */
+	reset(): void {
+		this.#epoch++;
+		this.#moves++;
+		this.#next.clear();
+		this.#placing.clear();
+	}
+
+	/** A topic's partitions that were placed have to be so again. */
+	forget(topic: string): TopicPartition[] {
+		this.#moves++;
+		const places: TopicPartition[] = [];
+		for (const key of new Set([
+			...this.#next.keys(),
+			...this.#placing.keys(),
+		])) {
+			const slash = key.lastIndexOf("/");
+			if (key.slice(0, slash) !== topic) continue;
+			this.#next.delete(key);
+			this.#placing.delete(key);
+			places.push({ topic, partition: Number(key.slice(slash + 1)) });
+		}
+		return places;
+	}
+
+	/** `undefined` while the partition is not placed. */
+	next(place: TopicPartition): bigint | undefined {
+		return this.#next.get(keyOf(place));
+	}
+
+	/** What was read of a partition. */
+	advance(place: TopicPartition, next: bigint): void {
+		if (this.#next.has(keyOf(place))) this.#next.set(keyOf(place), next);
+	}
+
+	/**
+	 * Asks the tables of a partition how far they are, and moves the consumer there. A position that
+	 * Kafka has no longer is a problem of this partition only.
+	 */
+	place(place: TopicPartition): void {
+		const key = keyOf(place);
+		if (this.#placing.has(key)) return;
+		const token = Symbol(key);
+		this.#placing.set(key, token);
+		const current = (): boolean => this.#placing.get(key) === token;
+		this.#seek(place, current).catch((error: unknown) => {
+			if (!current()) return;
+			if (
+				error instanceof TributaryError &&
+				error.code === "KAFKA_POSITION_LOST"
+			) {
+				this.#options.status.problem(key, messageOf(error));
+				this.#options.log.error({ err: error, ...place }, "position lost");
+			} else this.#options.onFailure(error);
+		});
+	}
+
+	/**
+	 * A partition whose records do not go on where the last ones ended: markers of transactions and
+	 * compaction leave gaps, but so does retention.
+	 * @returns whether nothing is missing; otherwise the partition is placed again, and says so
+	 */
+	async verifyGap(place: TopicPartition, expected: bigint): Promise<boolean> {
+		const { low } = await this.#kept(place);
+		if (low <= expected) return true;
+		this.forget(place.topic);
+		this.place(place);
+		return false;
+	}
+
+	async #seek(place: TopicPartition, current: () => boolean): Promise<void> {
+		const { tablesOf, flusher, onPositionLost, fromBeginning } = this.#options;
+		let wanted: bigint | undefined;
+		for (const table of tablesOf(place.topic)) {
+			// A commit from before the rebalance may still land: the position is read after it.
+			await flusher.running(table);
+			const position = await flusher.retry(table, () =>
+				table.load(place.partition),
+			);
+			const next = position === undefined ? 0n : position + 1n;
+			if (wanted === undefined || next < wanted) wanted = next;
+		}
+		const kept = await this.#kept(place);
+		const fresh = (wanted ?? 0n) === 0n && !fromBeginning;
+		const offset = fresh
+			? kept.high
+			: nextOffset(place, wanted ?? 0n, kept, onPositionLost);
+		if (!current()) return;
+		this.#options.subscription()?.seek(place, offset);
+		this.#next.set(keyOf(place), offset);
+		this.#options.status.problem(keyOf(place), undefined);
+	}
+
+	async #kept(place: TopicPartition): Promise<{ low: bigint; high: bigint }> {
+		const offsets = await this.#options.source.offsets(place.topic);
+		return (
+			offsets.find(({ partition }) => partition === place.partition) ?? {
+				low: 0n,
+				high: 0n,
+			}
+		);
+	}
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+	return `${topic}/${partition}`;
+}

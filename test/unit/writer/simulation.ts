@@ -1,0 +1,476 @@
+import { deepStrictEqual, ok } from "node:assert/strict";
+import { valueAt } from "../../../src/columnar/value.ts";
+import type { Engine } from "../../../src/delta/engine.ts";
+import { readTable } from "../../../src/delta/scan.ts";
+import { loadSnapshot, readCommit } from "../../../src/delta/snapshot.ts";
+import type { Logger } from "../../../src/observe/log.ts";
+import type { WriterMetrics } from "../../../src/observe/metrics.ts";
+import { StorageError } from "../../../src/storage/errors.ts";
+import {
+	openMemoryStore,
+	type StoredObject,
+} from "../../../src/storage/memory.ts";
+import type { ObjectStore } from "../../../src/storage/store.ts";
+import type { Clock } from "../../../src/writer/clock.ts";
+import type { WriterConfig } from "../../../src/writer/config.ts";
+import { runWriter, type WriterHandle } from "../../../src/writer/writer.ts";
+import { generator } from "../../support/seed.ts";
+import { SimulatedKafka } from "./simulated-kafka.ts";
+
+/** Ways to build the writer wrongly, each of which the simulation has to catch. */
+export type Mutation =
+	/** Rows are committed without the offsets that they came from. */
+	| "skips-txn"
+	/** A zombie does not see that another writer went further. */
+	| "no-fence"
+	/** An unknown outcome of a commit is taken for a success. */
+	| "trusts-unknown";
+
+const TOPICS = ["shop.public.orders", "shop.public.users"];
+const PARTITIONS = 2;
+const RECORDS = 60;
+const KEYS = 7;
+
+/** One world: Kafka, a bucket, some writers, and the order in which things happen. */
+class World {
+	readonly random: () => number;
+	readonly kafka: SimulatedKafka;
+	readonly buckets = new Map<string, Map<string, StoredObject>>();
+	now = 1_760_000_000_000;
+	/** No more trouble: what is under way comes to its end. */
+	calm = false;
+	readonly #waiting: { readonly go: () => void; readonly owner: Process }[] =
+		[];
+	#timers: { at: number; readonly run: () => void; readonly owner: Process }[] =
+		[];
+
+	constructor(seed: number) {
+		this.random = generator(seed);
+		this.kafka = new SimulatedKafka(this.random);
+	}
+
+	turn(owner: Process): Promise<void> {
+		return new Promise((go) => {
+			if (!owner.dead) this.#waiting.push({ go, owner });
+		});
+	}
+
+	after(ms: number, run: () => void, owner: Process): () => void {
+		const timer = { at: this.now + ms, run, owner };
+		this.#timers.push(timer);
+		return () => {
+			this.#timers = this.#timers.filter((one) => one !== timer);
+		};
+	}
+
+	/** Lets one thing happen, chosen by the seed. */
+	async step(): Promise<void> {
+		const dice = this.random();
+		if (dice < 0.6 && this.#release()) return await settle();
+		if (dice < 0.85 && this.kafka.step()) return await settle();
+		if (this.#fire() || this.#release() || this.kafka.step())
+			return await settle();
+		await new Promise((wake) => setImmediate(wake));
+	}
+
+	#release(): boolean {
+		const [next] = this.#waiting.splice(
+			Math.floor(this.random() * this.#waiting.length),
+			1,
+		);
+		if (next !== undefined && !next.owner.dead) next.go();
+		return next !== undefined;
+	}
+
+	#fire(): boolean {
+		this.#timers = this.#timers.filter(({ owner }) => !owner.dead);
+		const next = this.#timers.sort((a, b) => a.at - b.at).shift();
+		if (next === undefined) return false;
+		this.now = Math.max(this.now, Math.ceil(next.at));
+		next.run();
+		return true;
+	}
+}
+
+async function settle(): Promise<void> {
+	for (let i = 0; i < 40; i++) await Promise.resolve();
+}
+
+/** A writer process: killed, it does nothing any more, whatever it was at. */
+class Process {
+	dead = false;
+	readonly handle: WriterHandle;
+	readonly #world: World;
+
+	constructor(
+		world: World,
+		shared: {
+			readonly config: WriterConfig;
+			readonly log: Logger;
+			readonly metrics: WriterMetrics;
+			readonly mutation: Mutation | undefined;
+		},
+	) {
+		this.#world = world;
+		const clock: Clock = {
+			now: () => world.now,
+			sleep: (ms, signal) =>
+				new Promise((done) => {
+					if (signal?.aborted === true) done();
+					const cancel = world.after(ms, done, this);
+					signal?.addEventListener("abort", () => {
+						cancel();
+						done();
+					});
+				}),
+			every: (ms, run) => {
+				let cancel = (): void => {};
+				const again = (): void => {
+					cancel = world.after(ms, again, this);
+					run();
+				};
+				cancel = world.after(ms, again, this);
+				return () => cancel();
+			},
+		};
+		let ids = 0;
+		const me = Math.floor(world.random() * 2 ** 32).toString(16);
+		this.handle = runWriter(shared.config, {
+			log: shared.log,
+			metrics: shared.metrics,
+			clock,
+			random: world.random,
+			connect: async () =>
+				world.kafka.source(
+					() => world.turn(this),
+					() => !world.calm && world.random() < 0.02,
+					() => this.dead,
+				),
+			engineAt: (path): Engine => ({
+				store: this.#store(path, shared.mutation),
+				now: () => world.now,
+				uuid: () =>
+					`${me.padStart(8, "0")}-0000-4000-8000-${(++ids).toString(16).padStart(12, "0")}`,
+				sleep: (ms) => clock.sleep(ms),
+				random: world.random,
+			}),
+		});
+	}
+
+	kill(): void {
+		this.dead = true;
+	}
+
+	#store(path: string, mutation: Mutation | undefined): ObjectStore {
+		const world = this.#world;
+		const objects = bucketOf(world, path);
+		const store = openMemoryStore({
+			objects,
+			now: () => world.now,
+			turn: () => world.turn(this),
+			fault: (operation) => {
+				if (world.calm) return undefined;
+				const dice = world.random();
+				const trouble = new StorageError(
+					"STORAGE_UNREACHABLE",
+					"the simulated store does not answer",
+					{ retryable: true },
+				);
+				if (operation === "putIfAbsent" && dice < 0.1)
+					return { after: trouble };
+				return dice < 0.04 ? { before: trouble } : undefined;
+			},
+		});
+		return mutation === undefined ? store : broken(store, mutation);
+	}
+}
+
+function bucketOf(world: World, path: string): Map<string, StoredObject> {
+	const found = world.buckets.get(path) ?? new Map<string, StoredObject>();
+	world.buckets.set(path, found);
+	return found;
+}
+
+function withoutTxn(body: Uint8Array): Uint8Array {
+	return Buffer.from(
+		Buffer.from(body)
+			.toString()
+			.split("\n")
+			.filter((line) => !line.startsWith('{"txn"'))
+			.join("\n"),
+	);
+}
+
+function broken(store: ObjectStore, mutation: Mutation): ObjectStore {
+	const isCommit = (path: string): boolean => /\/\d{20}\.json$/.test(path);
+	switch (mutation) {
+		case "skips-txn":
+			return {
+				...store,
+				putIfAbsent: (path, body) =>
+					store.putIfAbsent(path, isCommit(path) ? withoutTxn(body) : body),
+			};
+		case "no-fence": {
+			let started = false;
+			return {
+				...store,
+				get: async (path, options) => {
+					const body = await store.get(path, options);
+					if (!isCommit(path)) return body;
+					// At its start it reads its positions; what comes later it does not look at.
+					return started ? withoutTxn(body) : body;
+				},
+				put: async (path, body) => {
+					started = true;
+					await store.put(path, body);
+				},
+			};
+		}
+		case "trusts-unknown":
+			return {
+				...store,
+				putIfAbsent: async (path, body) => {
+					const outcome = await store.putIfAbsent(path, body);
+					return outcome.kind === "unknown" ? { kind: "created" } : outcome;
+				},
+			};
+	}
+}
+
+type Model = {
+	/** `topic/partition/offset` of every record that is a change. */
+	readonly changes: Set<string>;
+	readonly poison: Set<string>;
+	/** The source's rows, by topic and key. */
+	readonly rows: Map<string, Map<number, number>>;
+};
+
+function produce(world: World, model: Model, n: number): void {
+	const { random, kafka } = world;
+	const topic = TOPICS[Math.floor(random() * TOPICS.length)] as string;
+	const id = Math.floor(random() * KEYS);
+	const partition = id % PARTITIONS;
+	const rows = model.rows.get(topic) ?? new Map<number, number>();
+	model.rows.set(topic, rows);
+	const place = `${topic}/${partition}/${kafka.nextOffset(topic, partition)}`;
+	if (random() < 0.04) {
+		kafka.produce(topic, partition, null, Buffer.from("{not json"));
+		model.poison.add(place);
+		return;
+	}
+	model.changes.add(place);
+	const gone = rows.has(id) && random() < 0.25;
+	if (gone) rows.delete(id);
+	else rows.set(id, n);
+	kafka.produce(
+		topic,
+		partition,
+		Buffer.from(JSON.stringify({ id })),
+		Buffer.from(
+			JSON.stringify({
+				op: gone ? "d" : "u",
+				before: gone ? { id } : null,
+				after: gone ? null : { id, n },
+				source: { ts_ms: 1, lsn: n },
+				ts_ms: 2,
+			}),
+		),
+	);
+}
+
+/**
+ * Writers consume two topics into mirrors and histories while processes are killed between any two
+ * operations, members of the group become zombies, partitions move, the store fails and loses
+ * responses; then calm comes, and everything has to be there, once.
+ */
+export async function simulate(
+	seed: number,
+	shared: { readonly log: Logger; readonly metrics: WriterMetrics },
+	mutation?: Mutation,
+): Promise<void> {
+	const world = new World(seed);
+	const { random, kafka } = world;
+	for (const topic of TOPICS) kafka.createTopic(topic, PARTITIONS);
+	const model: Model = {
+		changes: new Set(),
+		poison: new Set(),
+		rows: new Map(),
+	};
+	const config = configOf(random);
+	const start = (): Process => {
+		const process = new Process(world, { ...shared, config, mutation });
+		process.handle.finished.catch((error: unknown) => {
+			if (!process.dead) failure ??= error;
+		});
+		return process;
+	};
+	let failure: unknown;
+	let processes = [start(), start()];
+	let produced = 0;
+	for (let steps = 0; produced < RECORDS || steps < 1500; steps++) {
+		if (produced < RECORDS && random() < 0.1) produce(world, model, ++produced);
+		const dice = random();
+		if (dice < 0.004) {
+			const victim = processes[Math.floor(random() * processes.length)];
+			victim?.kill();
+			kafka.dropDead();
+			processes = processes.filter(({ dead }) => !dead);
+			processes.push(start());
+		} else if (dice < 0.007) kafka.makeZombie();
+		else if (dice < 0.01) kafka.wakeZombies();
+		else if (dice < 0.012) kafka.rebalance();
+		await world.step();
+		if (failure !== undefined) throw failure;
+	}
+	world.calm = true;
+	kafka.wakeZombies();
+	for (let steps = 0; !(await settled(world, model)); steps++) {
+		if (failure !== undefined) throw failure;
+		ok(steps < 60, `seed ${seed}: the tables never got everything`);
+		for (let i = 0; i < 300; i++) await world.step();
+	}
+	await check(world, model, `seed ${seed}`);
+	for (const process of processes) process.kill();
+}
+
+function configOf(random: () => number): WriterConfig {
+	return {
+		pipeline: "default.shop",
+		source: "postgresql",
+		kafka: {
+			brokers: [],
+			groupId: "group",
+			topics: /^shop\..*$/,
+			topicPrefix: "shop",
+			fromBeginning: true,
+			onPositionLost: "stop",
+			sessionTimeoutMs: 10_000,
+			ssl: false,
+			sasl: undefined,
+		},
+		location: "",
+		credentials: {},
+		tablePath: "{table}",
+		writeMode: "upsert",
+		history: true,
+		deletes: "hard",
+		partitionBy: undefined,
+		onNewColumn: "add",
+		batch: {
+			maxRows: 1 + Math.floor(random() * 12),
+			maxBytes: 1e6,
+			maxDelayMs: 200 + Math.floor(random() * 2000),
+			maxTotalBytes: random() < 0.3 ? 2000 : 1e8,
+		},
+		port: undefined,
+	};
+}
+
+/** An engine that nothing happens to. */
+function reader(world: World, path: string): Engine {
+	return {
+		store: openMemoryStore({ objects: bucketOf(world, path) }),
+		now: () => world.now,
+		uuid: () => "",
+		sleep: async () => {},
+		random: () => 0,
+	};
+}
+
+async function rowsOf(
+	engine: Engine,
+	columns: readonly string[],
+): Promise<string[]> {
+	const snapshot = await loadSnapshot(engine);
+	if (snapshot === undefined) return [];
+	const rows: string[] = [];
+	for await (const batch of readTable(engine, snapshot, { columns }))
+		for (let i = 0; i < batch.length; i++)
+			rows.push(
+				columns
+					.map((name) => {
+						const at = batch.schema.fields.findIndex(
+							(field) => field.name === name,
+						);
+						const type = batch.schema.fields[at]?.type ?? "void";
+						const vector = batch.columns[at];
+						return vector === undefined
+							? "?"
+							: String(valueAt(vector, type, i));
+					})
+					.join("/"),
+			);
+	return rows.sort();
+}
+
+const PLACE = ["_kafka_topic", "_kafka_partition", "_kafka_offset"];
+
+async function settled(world: World, model: Model): Promise<boolean> {
+	const letters = await rowsOf(reader(world, "_dead_letters"), ["offset"]);
+	if (letters.length < model.poison.size) return false;
+	for (const topic of TOPICS) {
+		const path = topic.split(".").at(-1) ?? "";
+		const wanted = [...model.changes].filter((place) =>
+			place.startsWith(topic),
+		);
+		for (const table of [path, `${path}_history`]) {
+			const snapshot = await loadSnapshot(reader(world, table));
+			for (let partition = 0; partition < PARTITIONS; partition++) {
+				const last = Math.max(
+					-1,
+					...wanted
+						.filter((place) => place.startsWith(`${topic}/${partition}/`))
+						.map((place) => Number(place.split("/").at(-1))),
+				);
+				const at = [...(snapshot?.txns.values() ?? [])]
+					.filter(({ appId }) => appId.endsWith(`/${partition}`))
+					.map(({ version }) => version);
+				if (Math.max(-1, ...at) < last) return false;
+			}
+		}
+	}
+	return true;
+}
+
+async function check(world: World, model: Model, note: string): Promise<void> {
+	for (const topic of TOPICS) {
+		const path = topic.split(".").at(-1) ?? "";
+		const changes = [...model.changes].filter((place) =>
+			place.startsWith(topic),
+		);
+		deepStrictEqual(
+			await rowsOf(reader(world, `${path}_history`), PLACE),
+			changes.sort(),
+			`${note}: the history of ${topic}`,
+		);
+		deepStrictEqual(
+			await rowsOf(reader(world, path), ["id", "n"]),
+			[...(model.rows.get(topic) ?? [])].map(([id, n]) => `${id}/${n}`).sort(),
+			`${note}: the mirror of ${topic}`,
+		);
+	}
+	deepStrictEqual(
+		await rowsOf(reader(world, "_dead_letters"), [
+			"topic",
+			"partition",
+			"offset",
+		]),
+		[...model.poison].sort(),
+		`${note}: dead letters`,
+	);
+	for (const path of world.buckets.keys()) {
+		const engine = reader(world, path);
+		const last = (await loadSnapshot(engine))?.version ?? -1;
+		const positions = new Map<string, number>();
+		for (let version = 0; version <= last; version++)
+			for (const action of (await readCommit(engine, version)) ?? [])
+				if ("txn" in action) {
+					const { appId, version: at } = action.txn;
+					ok(
+						at > (positions.get(appId) ?? -1),
+						`${note}: ${path}, version ${version}: ${appId} goes back to ${at}`,
+					);
+					positions.set(appId, at);
+				}
+	}
+}
