@@ -18,7 +18,8 @@ import {
 import type { TypedField } from "./connect-schema.ts";
 import { type Envelope, EnvelopeReader } from "./envelope.ts";
 import { ImageReader } from "./image.ts";
-import { JsonReader, JsonSyntaxError } from "./json.ts";
+import { JsonReader } from "./json.ts";
+import { JsonSyntaxError } from "./json-input.ts";
 import { rowKeys } from "./key.ts";
 import { MessageKeyReader } from "./message-key.ts";
 import {

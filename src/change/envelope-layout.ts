@@ -1,4 +1,4 @@
-import { wordsOf } from "./field.ts";
+import { Words } from "./field.ts";
 import type { JsonReader } from "./json.ts";
 
 /** A value of the envelope that is not the same in every message, and what it is. */
@@ -16,28 +16,23 @@ export interface Hole {
 export class EnvelopeLayout {
 	/** The kinds of the values, in their order. */
 	readonly kinds: Int8Array;
-	readonly #texts: readonly Int32Array[];
-	readonly #lengths: Int32Array;
+	readonly #words = new Words();
+	readonly #texts: Int32Array;
 	readonly #end: Uint8Array;
 
 	/** Texts between values are at least four bytes long: a comma, a key, and a colon. */
 	constructor(json: JsonReader, holes: readonly Hole[]) {
 		const ends = [0, ...holes.map(({ to }) => to)];
-		const texts = holes.map(({ from }, i) =>
-			json.bytes.slice(ends[i] as number, from),
-		);
 		this.kinds = Int8Array.from(holes, ({ kind }) => kind);
-		this.#texts = texts.map((text) => wordsOf(text));
-		this.#lengths = Int32Array.from(texts, ({ length }) => length);
+		this.#texts = Int32Array.from(holes, ({ from }, i) =>
+			this.#words.add(json.bytes.subarray(ends[i] as number, from)),
+		);
 		this.#end = json.bytes.slice(ends.at(-1) as number, json.end);
 	}
 
 	/** Whether the text before value `i` comes next; passes over it. */
 	accepts(json: JsonReader, i: number): boolean {
-		return json.acceptWords(
-			this.#texts[i] as Int32Array,
-			this.#lengths[i] as number,
-		);
+		return json.acceptWords(this.#words.values, this.#texts[i] as number);
 	}
 
 	/** Whether nothing but the text behind the last value is left. */

@@ -1,7 +1,8 @@
 import { parseSchema, type TypedField, typedFields } from "./connect-schema.ts";
 import { EnvelopeLayout, type Hole } from "./envelope-layout.ts";
 import { Field, FieldIndex } from "./field.ts";
-import { type JsonReader, JsonSyntaxError } from "./json.ts";
+import type { JsonReader } from "./json.ts";
+import { JsonSyntaxError } from "./json-input.ts";
 import { NumberReader, SMALL, WIDE } from "./number.ts";
 
 /** Where the parts of a Debezium envelope are in the message; -1 for what is absent or null. */
@@ -81,8 +82,8 @@ class Level {
 		const expected = previous === undefined ? this.#first : previous.next;
 		if ((json.bytes[json.pos] as number) <= 0x20) json.peek();
 		if (
-			expected !== undefined &&
-			json.acceptWords(expected.plainKey, expected.plainLength)
+			expected?.literal === true &&
+			json.acceptWords(this.#index.words.values, expected.plainAt)
 		)
 			return expected;
 		json.key();
