@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { BytesBuilder } from "../columnar/builder.ts";
 import {
 	type StructField,
@@ -112,14 +111,13 @@ export class TableDecoder {
 	decode(message: ChangeMessage): Decoded {
 		const { value } = message;
 		if (value === null || value.length === 0) return SKIP.tombstone;
-		if (!isUtf8(value))
-			return dead("UTF8_INVALID", "the value is not valid UTF-8");
 		const row = this.rows;
 		this.#learnt = this.#journal.length;
 		this.#imageAt = -1;
 		try {
-			this.#json.load(value);
-			const envelope = this.#envelopes.read();
+			const envelope = this.#envelopes.read(value);
+			if (envelope === undefined)
+				return dead("UTF8_INVALID", "the value is not valid UTF-8");
 			const outcome = isChange(envelope.op)
 				? this.#change(message, envelope, row)
 				: other(envelope);
