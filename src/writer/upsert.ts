@@ -18,7 +18,7 @@ import {
 	type TableLayout,
 } from "../delta/stage.ts";
 import { looseStats } from "../delta/stats.ts";
-import { KeyIndex } from "../index/key-index.ts";
+import { KeyIndex } from "../index/key-map.ts";
 
 /** What a mirror's commit does to the files, and what the index learns once it has succeeded. */
 export interface StagedUpsert {
