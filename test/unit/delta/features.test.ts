@@ -5,7 +5,7 @@ import { FEATURES, featureOf } from "../../../src/delta/features.ts";
 import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot } from "../../../src/delta/snapshot.ts";
 import { append } from "../../../src/delta/write.ts";
-import { batchOf } from "./scanned.ts";
+import { batchOf, store } from "./scanned.ts";
 import { type MemoryEngine, memoryEngine } from "./table.ts";
 
 const ID = field("id", "long", {
@@ -203,4 +203,41 @@ test("an unknown feature that binds writers only leaves a table to be read", asy
 	);
 	expect(await loadSnapshot(engine)).toBeDefined();
 	expect(await outcome(engine, "warpDrive")).toBe(WRITER);
+});
+
+test("a shredded variant is refused, and never read as what is left of it", async () => {
+	const { engine } = await tableWith("variantShredding", { type: "variant" });
+	const snapshot = await loadSnapshot(engine);
+	if (snapshot === undefined) throw new Error("no table");
+	const shredded = struct(
+		field("id", "long"),
+		field(
+			"more",
+			struct(
+				field("metadata", "binary"),
+				field("value", "binary"),
+				field("typed_value", "long"),
+			),
+		),
+	);
+	const add = await store(engine, "shredded.parquet", shredded, [
+		{
+			id: 1,
+			more: { metadata: Uint8Array.of(1, 0, 0), value: null, typed_value: 7 },
+		},
+	]);
+	const read = async (columns: string[]): Promise<number> => {
+		let rows = 0;
+		for await (const batch of readTable(engine, snapshot, {
+			files: [add],
+			columns,
+		}))
+			rows += batch.length;
+		return rows;
+	};
+	expect(await read(["id"])).toBe(1);
+	await expect(read(["more"])).rejects.toMatchObject({
+		code: "PARQUET_UNSUPPORTED",
+		message: expect.stringMatching(/shredded\.parquet: .*more is shredded/),
+	});
 });
