@@ -176,11 +176,14 @@ export class TableDecoder {
 		const rescued = this.#rescuedColumn.finish(length);
 		if (this.#rescuedInTable) push(RESCUED_DATA, rescued);
 		const batch: Batch = { schema: struct(...fields), length, columns };
+		const keyColumns = this.#keyColumns;
 		const result: ChangeBatch = {
 			batch,
-			keys: mode === "upsert" ? rowKeys(batch, this.#keyColumns) : [],
+			get keys() {
+				return mode === "upsert" ? rowKeys(batch, keyColumns) : [];
+			},
 			deleted,
-			keyColumns: this.#keyColumns,
+			keyColumns,
 			truncated: this.#truncated,
 			newestSourceMs: Math.floor(this.#newestMicros / 1000),
 			oldestStreamedMs: Math.floor(this.#oldestStreamedMicros / 1000),

@@ -6,8 +6,9 @@ import { IndexDamagedError } from "./page.ts";
  * place can't come to mean a row of another one; a place in a file that is not here is none.
  */
 export class FileNumbers {
-	/** By number: the file's key; undefined when it is gone. */
+	/** By number: the file's key, which is its path, and behind a line break that of its deletion vector. */
 	readonly #keys: (string | undefined)[] = [];
+	/** By path. */
 	readonly #numbers = new Map<string, number>();
 
 	/** Numbers given so far. */
@@ -40,26 +41,34 @@ export class FileNumbers {
 		return this.#keys[number];
 	}
 
+	/** Of the file with the path of this key. */
 	number(key: string): number | undefined {
-		return this.#numbers.get(key);
+		return this.#numbers.get(pathOf(key));
 	}
 
 	/** Names a file, renames it, or, without a key, forgets it. */
 	set(number: number, key: string | undefined): void {
 		const before = this.#keys[number];
-		if (before !== undefined && this.#numbers.get(before) === number)
-			this.#numbers.delete(before);
+		if (before !== undefined && this.#numbers.get(pathOf(before)) === number)
+			this.#numbers.delete(pathOf(before));
 		this.skipTo(number + 1);
 		this.#keys[number] = key;
-		if (key !== undefined) this.#numbers.set(key, number);
+		if (key !== undefined) this.#numbers.set(pathOf(key), number);
 	}
 
-	entries(): IterableIterator<[string, number]> {
-		return this.#numbers.entries();
+	/** Files by their key. */
+	*entries(): Generator<[string, number], void, undefined> {
+		for (const number of this.#numbers.values())
+			yield [this.#keys[number] as string, number];
 	}
 
 	clear(): void {
 		this.#keys.length = 0;
 		this.#numbers.clear();
 	}
+}
+
+function pathOf(key: string): string {
+	const end = key.indexOf("\n");
+	return end < 0 ? key : key.slice(0, end);
 }

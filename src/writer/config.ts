@@ -31,6 +31,15 @@ export interface WriterConfig {
 	};
 	/** Port of health, metrics and status; `undefined` for none. */
 	readonly port: number | undefined;
+	/** Key indexes of mirrors; in memory unless it says where on disk. */
+	readonly index?: IndexConfig;
+}
+
+export interface IndexConfig {
+	/** A folder of this writer's own on a local disk. */
+	readonly folder: string | undefined;
+	/** Of all indexes together, bytes. */
+	readonly memory: number;
 }
 
 export interface KafkaConfig {
@@ -54,6 +63,8 @@ export interface KafkaConfig {
 }
 
 export const DEFAULT_PORT = 8001;
+/** Bytes. */
+export const DEFAULT_INDEX_MEMORY = 256 * 2 ** 20;
 export const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 
 /** @throws ConfigError naming the Secret and the key that is missing */
@@ -63,6 +74,7 @@ export function writerConfig(
 	options: {
 		readonly port?: number | undefined;
 		readonly sessionTimeoutMs?: number | undefined;
+		readonly index?: IndexConfig | undefined;
 	} = {},
 ): WriterConfig {
 	const need = (name: string, key: string, where: string): string => {
@@ -129,6 +141,7 @@ export function writerConfig(
 			maxDelayMs: parseDuration(spec.writer.batch.maxDelay),
 		},
 		port: options.port,
+		...(options.index === undefined ? {} : { index: options.index }),
 	};
 }
 

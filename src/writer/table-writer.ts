@@ -25,10 +25,13 @@ import {
 	type TableLayout,
 } from "../delta/stage.ts";
 import { TributaryError } from "../errors.ts";
-import type { WriterConfig } from "./config.ts";
+import { IndexMemory } from "../index/key-index.ts";
+import { openMemoryDisk } from "../storage/memory-disk.ts";
+import { DEFAULT_INDEX_MEMORY, type WriterConfig } from "./config.ts";
 import { appId } from "./position.ts";
 import type { Route } from "./route.ts";
-import { Mirror } from "./upsert.ts";
+import { Mirror, type MirrorOptions } from "./upsert.ts";
+import { MIRROR_COMMIT } from "./upsert-index.ts";
 
 export type FlushOutcome =
 	| { readonly kind: "nothing" }
@@ -46,6 +49,8 @@ export type FlushOutcome =
 
 interface Pending {
 	readonly changes: ChangeBatch;
+	/** With upsert: the partition of each row. */
+	readonly partitions: Int32Array;
 	/** Last offset of each partition that the batch covers, records that made no row included. */
 	readonly offsets: ReadonlyMap<number, bigint>;
 	/** Files of an append: stored once, however often the commit is tried. */
@@ -69,6 +74,8 @@ export class TableWriter {
 	#committed = new Map<number, bigint>();
 	/** Last offset by partition that was handed to the decoder. */
 	#seen = new Map<number, bigint>();
+	/** With upsert: the partition of each decoded row. */
+	#partitions = new Int32Array(1024);
 	/** A batch whose flush failed; it is tried again as it is. */
 	#pending: Pending | undefined;
 	/** When the oldest pending record came; milliseconds. */
@@ -80,6 +87,8 @@ export class TableWriter {
 		readonly engine: Engine;
 		readonly config: WriterConfig;
 		readonly clusterId: string;
+		/** With upsert: where key indexes are kept; in memory unless given. */
+		readonly index?: TableIndexOptions;
 	}) {
 		this.route = options.route;
 		this.topic = options.topic;
@@ -88,8 +97,13 @@ export class TableWriter {
 		this.#clusterId = options.clusterId;
 		this.#mirror =
 			options.route.mode === "upsert"
-				? new Mirror(options.engine, {
+				? new Mirror({
+						engine: options.engine,
 						softDeletes: options.config.deletes === "soft",
+						...(options.index ?? {
+							memory: new IndexMemory(DEFAULT_INDEX_MEMORY),
+							disk: memoryDisks(),
+						}),
 					})
 				: undefined;
 		this.#decoder = this.#newDecoder();
@@ -121,9 +135,15 @@ export class TableWriter {
 
 	/**
 	 * Reads the table's state and the position of a partition: the last offset that is in the table.
+	 * `partitions` is how many the topic has.
 	 * @throws TributaryError SOURCE_MISMATCH when the table mirrors another source
 	 */
-	async load(partition: number): Promise<bigint | undefined> {
+	async load(
+		partition: number,
+		partitions?: number,
+	): Promise<bigint | undefined> {
+		if (partitions !== undefined && this.#mirror !== undefined)
+			this.#mirror.partitions = partitions;
 		if (!this.#committed.has(partition)) {
 			this.#snapshot =
 				this.#snapshot === undefined
@@ -149,7 +169,10 @@ export class TableWriter {
 		if (done !== undefined && offset <= done) return undefined;
 		this.#seen.set(partition, offset);
 		this.#since ??= this.#engine.now();
-		return this.#decoder.decode(message);
+		const decoded = this.#decoder.decode(message);
+		if (decoded.kind === "row" && this.#mirror !== undefined)
+			this.#notePartition(this.#decoder.rows - 1, partition);
+		return decoded;
 	}
 
 	/** The offset up to which a partition needs no more reading; -1 when nothing is in the table. */
@@ -193,9 +216,20 @@ export class TableWriter {
 		this.#decoder = this.#newDecoder();
 	}
 
+	#notePartition(row: number, partition: number): void {
+		if (row >= this.#partitions.length) {
+			const larger = new Int32Array(this.#partitions.length * 2);
+			larger.set(this.#partitions);
+			this.#partitions = larger;
+		}
+		this.#partitions[row] = partition;
+	}
+
 	#take(): Pending {
+		const rows = this.#decoder.rows;
 		const pending = {
 			changes: this.#decoder.finish(this.#engine.now()),
+			partitions: this.#partitions.slice(0, rows),
 			offsets: new Map(
 				[...this.#seen].filter(
 					([partition, offset]) => this.#committed.get(partition) !== offset,
@@ -211,7 +245,7 @@ export class TableWriter {
 		for (;;) {
 			const base = this.#snapshot;
 			const target = this.#target(base, changes);
-			const upsert = await this.#mirror?.stage(base, changes, target.table);
+			const upsert = await this.#mirror?.stage(base, pending, target.table);
 			if (upsert === undefined)
 				pending.staged ??= await stageFiles(
 					this.#engine,
@@ -258,6 +292,7 @@ export class TableWriter {
 							operation: this.#mirror === undefined ? "WRITE" : "MERGE",
 							operationParameters: {},
 							isBlindAppend: this.#mirror === undefined,
+							...(this.#mirror === undefined ? {} : { [MIRROR_COMMIT]: true }),
 						},
 					};
 				},
@@ -267,7 +302,7 @@ export class TableWriter {
 					this.#snapshot = outcome.snapshot;
 					for (const [partition, offset] of offsets)
 						this.#committed.set(partition, offset);
-					upsert?.settle(outcome.snapshot);
+					await upsert?.settle(outcome.snapshot);
 					return {
 						kind: "committed",
 						version: outcome.version,
@@ -402,6 +437,22 @@ export class TableWriter {
 			partition,
 		});
 	}
+}
+
+export type TableIndexOptions = Pick<
+	MirrorOptions,
+	"disk" | "memory" | "onFollowed" | "onIndexFailure"
+>;
+
+/** Disks that live as long as the table's writer. */
+function memoryDisks(): MirrorOptions["disk"] {
+	const disks = new Map<string, ReturnType<typeof openMemoryDisk>>();
+	return (tableId, shard) => {
+		const name = `${tableId}/${shard}`;
+		const disk = disks.get(name) ?? openMemoryDisk();
+		disks.set(name, disk);
+		return disk;
+	};
 }
 
 function constrained(snapshot: Snapshot | undefined): boolean {

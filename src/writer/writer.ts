@@ -1,17 +1,24 @@
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Consumer, EachBatchPayload } from "kafkajs";
 import type { Engine } from "../delta/engine.ts";
 import { messageOf, TributaryError } from "../errors.ts";
+import { IndexMemory } from "../index/key-index.ts";
 import type { Logger } from "../observe/log.ts";
 import type { WriterMetrics } from "../observe/metrics.ts";
+import { openDisk } from "../storage/disk.ts";
 import { fileOpener, openBelow } from "../storage/open.ts";
-import type { WriterConfig } from "./config.ts";
+import { DEFAULT_INDEX_MEMORY, type WriterConfig } from "./config.ts";
 import { DEAD_LETTERS, DeadLetters } from "./dead-letter.ts";
 import { connectKafka, heartbeatMs, type KafkaClients } from "./kafka.ts";
 import { routesOf } from "./route.ts";
 import { WriterStatus } from "./status.ts";
-import { type FlushOutcome, TableWriter } from "./table-writer.ts";
+import {
+	type FlushOutcome,
+	type TableIndexOptions,
+	TableWriter,
+} from "./table-writer.ts";
 
 const TOPIC_POLL_MS = 2000;
 const MAX_RETRIES = 10;
@@ -61,9 +68,13 @@ class Writer {
 	/** Flushes run one after another for each table. */
 	readonly #flushing = new Map<TableWriter, Promise<void>>();
 	#failure: unknown;
+	readonly #indexMemory: IndexMemory;
 
 	constructor(config: WriterConfig, log: Logger, metrics: WriterMetrics) {
 		this.#config = config;
+		this.#indexMemory = new IndexMemory(
+			config.index?.memory ?? DEFAULT_INDEX_MEMORY,
+		);
 		this.#log = log;
 		this.#metrics = metrics;
 		this.status = new WriterStatus(metrics);
@@ -200,8 +211,36 @@ class Writer {
 					engine: this.#engine(route.path),
 					config: this.#config,
 					clusterId,
+					...this.#index(route.path),
 				}),
 		);
+	}
+
+	/** Where a table's key indexes are; nothing where they stay in memory. */
+	#index(table: string): { index?: TableIndexOptions } {
+		const folder = this.#config.index?.folder;
+		if (folder === undefined) return {};
+		return {
+			index: {
+				memory: this.#indexMemory,
+				disk: (tableId, shard) =>
+					openDisk(
+						join(
+							folder,
+							...[tableId, shard].map((part) =>
+								encodeURIComponent(part).replaceAll(".", "%2E"),
+							),
+						),
+					),
+				onFollowed: (shard, followed) =>
+					this.#log.info({ table, shard, ...followed }, "key index"),
+				onIndexFailure: (shard, error) =>
+					this.#log.warn(
+						{ err: error, table, shard },
+						"the key index was not written; it is read again",
+					),
+			},
+		};
 	}
 
 	#engine(path: string): Engine {
@@ -310,14 +349,19 @@ class Writer {
 		current: () => boolean,
 	): Promise<void> {
 		const tables = this.#tables.get(topic) ?? [];
+		const partitions = (await this.#kafka?.admin.fetchTopicOffsets(topic))
+			?.length;
 		let next: bigint | undefined;
 		for (const table of tables) {
 			// A commit from before the rebalance may still land: the position is read after it.
 			await this.#flushing.get(table)?.catch(() => undefined);
-			const position = await this.#retrying(table, () => table.load(partition));
+			const position = await this.#retrying(table, () =>
+				table.load(partition, partitions),
+			);
 			const wanted = position === undefined ? 0n : position + 1n;
 			next = next === undefined || wanted < next ? wanted : next;
 		}
+		// Read after the positions, which can't be ahead of it then.
 		const offsets = await this.#kafka?.admin.fetchTopicOffsets(topic);
 		const found = offsets?.find((one) => one.partition === partition);
 		const low = BigInt(found?.low ?? 0);
