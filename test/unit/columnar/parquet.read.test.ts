@@ -170,6 +170,39 @@ test("only the wanted columns are fetched", async () => {
 	await expect(readRows(file, schema, ["kee"])).rejects.toThrow(/"kee"/);
 });
 
+test("columns far from each other are fetched at the same time, near ones at once", async () => {
+	const names = ["a", "b", "far", "c"];
+	const schema = struct(...names.map((name) => field(name, "binary")));
+	const rows = Array.from({ length: 1000 }, () =>
+		Object.fromEntries(
+			names.map((name) => [
+				name,
+				crypto.getRandomValues(new Uint8Array(name === "far" ? 300 : 10)),
+			]),
+		),
+	);
+	const { bytes } = encodeParquet([batchOf(schema, rows)]);
+	let footer = true;
+	let under = 0;
+	let most = 0;
+	let reads = 0;
+	const file: RandomAccess = {
+		size: bytes.length,
+		read: async (start, end) => {
+			most = Math.max(most, ++under);
+			reads++;
+			await new Promise((done) => setTimeout(done, 5));
+			under--;
+			if (footer) most = reads = 0;
+			footer = false;
+			return bytes.subarray(start, end);
+		},
+	};
+	const got = await readRows(file, schema, ["a", "b", "c"]);
+	expect(got).toEqual(rows.map(({ a, b, c }) => ({ a, b, c })));
+	expect({ reads, most }).toEqual({ reads: 2, most: 2 });
+});
+
 test("rows are counted even where no column is wanted", async () => {
 	const schema = struct(field("key", "long"));
 	const rows = [{ key: 1n }, { key: 2n }, { key: 3n }];
