@@ -1,5 +1,6 @@
 import { parquetMetadata } from "hyparquet";
 import { expect, test } from "vitest";
+import { takeVector } from "../../../src/columnar/batch.ts";
 import { vectorOf } from "../../../src/columnar/literal.ts";
 import {
 	encodeParquet,
@@ -351,6 +352,32 @@ test("wide rows end row groups and batches before they take too much memory", as
 			got[i]?.n === n && Buffer.compare(got[i]?.wide as Uint8Array, wide) === 0,
 	);
 	expect(same).toBe(true);
+});
+
+test("a long text that many rows share isn't repeated for all of them at once", async () => {
+	const schema = struct(field("text", "string"));
+	const texts = ["a", "b"].map((letter) => letter.repeat(50_000));
+	const rows = Array.from({ length: 1000 }, (_, i) => ({
+		text: texts[i % 2] as string,
+	}));
+	const vector = takeVector(
+		vectorOf("string", texts),
+		Int32Array.from(rows, (_, i) => i % 2),
+	);
+	const batch: Batch = { schema, length: rows.length, columns: [vector] };
+	const { bytes } = encodeParquet([batch]);
+	expect(bytes.length).toBeLessThan(100_000);
+	let read = 0;
+	for await (const { batch: part } of readParquet(bytesFile(bytes), {
+		schema,
+		batchBytes: 5_000_000,
+	})) {
+		const [column] = part.columns;
+		if (column?.kind !== "bytes") throw new Error("no texts");
+		expect(column.data.length).toBeLessThan(6_000_000);
+		read += part.length;
+	}
+	expect(read).toBe(rows.length);
 });
 
 test("fields of a fetched row group can be decoded one by one", async () => {
