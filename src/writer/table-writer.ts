@@ -207,6 +207,11 @@ export class TableWriter {
 		return outcome;
 	}
 
+	/** Closes the files of key indexes; they are opened again when they are needed. */
+	async close(): Promise<void> {
+		await this.#mirror?.reset();
+	}
+
 	/** Drops what is not committed, and every position: they are read from the table again. */
 	reset(): void {
 		this.#pending = undefined;

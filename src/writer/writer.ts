@@ -545,6 +545,7 @@ class Writer {
 		} finally {
 			await consumer?.disconnect();
 			this.#reset();
+			await Promise.all(this.#all().map((table) => table.close()));
 		}
 	}
 }
