@@ -1,5 +1,5 @@
 import { type DataType, field, type StructType } from "../columnar/types.ts";
-import { JsonSyntaxError } from "./json.ts";
+import { JsonSyntaxError } from "./json-input.ts";
 
 /** The part of a Connect schema, as JsonConverter writes it, that decides a column. */
 export interface ConnectSchema {

@@ -1,4 +1,3 @@
-import { isUtf8 } from "node:buffer";
 import { BytesBuilder } from "../columnar/builder.ts";
 import {
 	type StructField,
@@ -18,7 +17,8 @@ import {
 import type { TypedField } from "./connect-schema.ts";
 import { type Envelope, EnvelopeReader } from "./envelope.ts";
 import { ImageReader } from "./image.ts";
-import { JsonReader, JsonSyntaxError } from "./json.ts";
+import { JsonReader } from "./json.ts";
+import { JsonSyntaxError } from "./json-input.ts";
 import { rowKeys } from "./key.ts";
 import { MessageKeyReader } from "./message-key.ts";
 import {
@@ -111,14 +111,13 @@ export class TableDecoder {
 	decode(message: ChangeMessage): Decoded {
 		const { value } = message;
 		if (value === null || value.length === 0) return SKIP.tombstone;
-		if (!isUtf8(value))
-			return dead("UTF8_INVALID", "the value is not valid UTF-8");
 		const row = this.rows;
 		this.#learnt = this.#journal.length;
 		this.#imageAt = -1;
 		try {
-			this.#json.load(value);
-			const envelope = this.#envelopes.read();
+			const envelope = this.#envelopes.read(value);
+			if (envelope === undefined)
+				return dead("UTF8_INVALID", "the value is not valid UTF-8");
 			const outcome = isChange(envelope.op)
 				? this.#change(message, envelope, row)
 				: other(envelope);
@@ -177,11 +176,14 @@ export class TableDecoder {
 		const rescued = this.#rescuedColumn.finish(length);
 		if (this.#rescuedInTable) push(RESCUED_DATA, rescued);
 		const batch: Batch = { schema: struct(...fields), length, columns };
+		const keyColumns = this.#keyColumns;
 		const result: ChangeBatch = {
 			batch,
-			keys: mode === "upsert" ? rowKeys(batch, this.#keyColumns) : [],
+			get keys() {
+				return mode === "upsert" ? rowKeys(batch, keyColumns) : [];
+			},
 			deleted,
-			keyColumns: this.#keyColumns,
+			keyColumns,
 			truncated: this.#truncated,
 			newestSourceMs: Math.floor(this.#newestMicros / 1000),
 			oldestStreamedMs: Math.floor(this.#oldestStreamedMicros / 1000),

@@ -1,7 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { parseSchema, type TypedField, typedFields } from "./connect-schema.ts";
 import { EnvelopeLayout, type Hole } from "./envelope-layout.ts";
 import { Field, FieldIndex } from "./field.ts";
-import { type JsonReader, JsonSyntaxError } from "./json.ts";
+import type { JsonReader } from "./json.ts";
+import { JsonSyntaxError } from "./json-input.ts";
 import { NumberReader, SMALL, WIDE } from "./number.ts";
 
 /** Where the parts of a Debezium envelope are in the message; -1 for what is absent or null. */
@@ -81,8 +83,8 @@ class Level {
 		const expected = previous === undefined ? this.#first : previous.next;
 		if ((json.bytes[json.pos] as number) <= 0x20) json.peek();
 		if (
-			expected !== undefined &&
-			json.acceptWords(expected.plainKey, expected.plainLength)
+			expected?.literal === true &&
+			json.acceptWords(this.#index.words.values, expected.plainAt)
 		)
 			return expected;
 		json.key();
@@ -147,14 +149,27 @@ export class EnvelopeReader {
 		this.#readAfter = readAfter;
 	}
 
-	/** @throws JsonSyntaxError */
-	read(): Envelope {
-		const found = this.envelope;
+	/**
+	 * Reads a message; `undefined` when it is not valid UTF-8.
+	 * @throws JsonSyntaxError
+	 */
+	read(message: Uint8Array): Envelope | undefined {
 		const json = this.#json;
 		this.#clear();
-		if (this.#layout !== undefined && this.#readBy(this.#layout)) {
-			if (this.#patience > 1) this.#patience--;
-			return found;
+		if (this.#layout?.hasSchema(message) === true) {
+			// The schema is most of the message: what is known of it is not even copied.
+			const { fields, schemaText } = this.#layout;
+			const rest = message.subarray(schemaText?.length);
+			if (!isUtf8(rest)) return undefined;
+			json.load(rest);
+			this.envelope.fields = fields;
+			if (this.#readBy(this.#layout, 1)) return this.#hit();
+			json.load(message);
+		} else {
+			if (!isUtf8(message)) return undefined;
+			json.load(message);
+			if (this.#layout !== undefined && this.#readBy(this.#layout, 0))
+				return this.#hit();
 		}
 		this.#clear();
 		json.pos = 0;
@@ -168,11 +183,19 @@ export class EnvelopeReader {
 			this.#holes.length > 0 &&
 			++this.#misses >= this.#patience
 		) {
-			this.#layout = new EnvelopeLayout(json, this.#holes);
+			this.#layout = new EnvelopeLayout(json, this.#holes, {
+				withSchema: this.#holes[0]?.kind === SCHEMA,
+				fields: this.envelope.fields,
+			});
 			this.#misses = 0;
 			this.#patience = Math.min(2 * this.#patience, 256);
 		}
-		return found;
+		return this.envelope;
+	}
+
+	#hit(): Envelope {
+		if (this.#patience > 1) this.#patience--;
+		return this.envelope;
 	}
 
 	#clear(): void {
@@ -184,11 +207,11 @@ export class EnvelopeReader {
 		found.fields = undefined;
 	}
 
-	/** Whether the message has this layout. */
-	#readBy(layout: EnvelopeLayout): boolean {
+	/** Whether the message has this layout, from value `from` on. */
+	#readBy(layout: EnvelopeLayout, from: number): boolean {
 		const json = this.#json;
 		const { kinds } = layout;
-		for (let i = 0; i < kinds.length; i++) {
+		for (let i = from; i < kinds.length; i++) {
 			if (!layout.accepts(json, i)) return false;
 			this.#value(kinds[i] as number, json.peek());
 		}

@@ -7,7 +7,7 @@ import {
 import { bytesOf } from "./base64.ts";
 import { type Reading, setBigInteger, setInteger } from "./document.ts";
 import { BACKSLASH } from "./escape.ts";
-import { wordsOf } from "./field.ts";
+import { Words } from "./field.ts";
 import type { JsonReader } from "./json.ts";
 import { isJsonNumber, SMALL, WIDE } from "./number.ts";
 import { LONG, type Slot, STRING, TIMESTAMP, UNTYPED } from "./slot.ts";
@@ -54,17 +54,17 @@ export function readExtended(
 	return value !== undefined && setValue(reading, slot, row, value);
 }
 
+const openings = new Words();
+
 interface Opening {
-	readonly plain: Int32Array;
-	readonly nested: Int32Array;
-	readonly length: number;
+	readonly plain: number;
+	readonly nested: number;
 }
 
 function opening(name: string): Opening {
 	return {
-		plain: wordsOf(`{"${name}":`),
-		nested: wordsOf(`{\\"${name}\\":`),
-		length: name.length + 4,
+		plain: openings.add(Buffer.from(`{"${name}":`)),
+		nested: openings.add(Buffer.from(`{\\"${name}\\":`)),
 	};
 }
 
@@ -73,10 +73,8 @@ const DATE = opening("$date");
 const NUMBER_LONG = opening("$numberLong");
 const NUMBER_DECIMAL = opening("$numberDecimal");
 
-function opens(json: JsonReader, { plain, nested, length }: Opening): boolean {
-	return json.nested
-		? json.acceptWords(nested, length + 2)
-		: json.acceptWords(plain, length);
+function opens(json: JsonReader, { plain, nested }: Opening): boolean {
+	return json.acceptWords(openings.values, json.nested ? nested : plain);
 }
 
 /**

@@ -3,38 +3,48 @@ export class Field {
 	readonly name: string;
 	readonly nameBytes: Uint8Array;
 	readonly hash: number;
-	/** `"name":` in words of 4 bytes, the last of which ends where the key ends. */
-	readonly plainKey: Int32Array;
-	/** `\"name\":`, as it stands in a document inside a string. */
-	readonly nestedKey: Int32Array;
-	readonly plainLength: number;
-	readonly nestedLength: number;
+	/** Whether the name has one way to be written; one with escapes is looked up instead. */
+	readonly literal: boolean;
+	/** Where `"name":` begins in the words of the index that the field is in. */
+	plainAt = 0;
+	/** Where `\"name\":` begins there, as it stands in a document inside a string. */
+	nestedAt = 0;
 
 	constructor(name: string) {
 		this.name = name;
 		this.nameBytes = Buffer.from(name);
 		this.hash = hashOf(this.nameBytes);
-		// A name with escapes can be written in several ways: it is looked up instead.
-		const literal = name !== "" && JSON.stringify(name) === `"${name}"`;
-		this.plainKey = literal ? wordsOf(`"${name}":`) : NO_WORDS;
-		this.nestedKey = literal ? wordsOf(`\\"${name}\\":`) : NO_WORDS;
-		this.plainLength = this.nameBytes.length + 3;
-		this.nestedLength = this.nameBytes.length + 5;
+		this.literal = name !== "" && JSON.stringify(name) === `"${name}"`;
 	}
 }
 
-const NO_WORDS = new Int32Array(0);
-
 /**
- * Text of at least four bytes in words, little-endian; the last word overlaps the one before unless
- * the length is 4n.
+ * Texts of at least four bytes in words, little-endian, the last of which ends where the text ends. One
+ * array for all: they are compared in turn, and stay near each other in the processor's cache.
  */
-export function wordsOf(text: string | Uint8Array): Int32Array {
-	const bytes = Buffer.from(text);
-	const words = new Int32Array(Math.ceil(bytes.length / 4));
-	for (let i = 0; i < words.length; i++)
-		words[i] = bytes.readInt32LE(Math.min(4 * i, bytes.length - 4));
-	return words;
+export class Words {
+	/** A text's length in bytes, then its words. */
+	values = new Int32Array(64);
+	#size = 0;
+
+	/** Where the text begins. */
+	add(text: Uint8Array): number {
+		const bytes = Buffer.from(text);
+		const count = (bytes.length + 3) >> 2;
+		const at = this.#size;
+		this.#size += 1 + count;
+		if (this.#size > this.values.length) {
+			const larger = new Int32Array(2 * this.#size);
+			larger.set(this.values);
+			this.values = larger;
+		}
+		this.values[at] = bytes.length;
+		for (let i = 0; i < count; i++)
+			this.values[at + 1 + i] = bytes.readInt32LE(
+				Math.min(4 * i, bytes.length - 4),
+			);
+		return at;
+	}
 }
 
 /** Mixes a word of a name into its hash; `JsonReader.key` hashes what it reads in the same way. */
@@ -55,12 +65,18 @@ function hashOf(name: Uint8Array): number {
 /** Fields by the bytes of their names: open addressing over the hashes. */
 export class FieldIndex<F extends Field> {
 	readonly fields: F[] = [];
+	/** The fields' keys. */
+	readonly words = new Words();
 	readonly #byName = new Map<string, F>();
 	#places = new Int32Array(16);
 
 	/** `field` must be new. */
 	add(field: F): void {
 		this.fields.push(field);
+		if (field.literal) {
+			field.plainAt = this.words.add(Buffer.from(`"${field.name}":`));
+			field.nestedAt = this.words.add(Buffer.from(`\\"${field.name}\\":`));
+		}
 		this.#byName.set(field.name, field);
 		if (this.fields.length * 2 > this.#places.length) {
 			this.#places = new Int32Array(this.#places.length * 2);

@@ -1,5 +1,6 @@
 import type { TypedField } from "./connect-schema.ts";
-import { JsonReader, JsonSyntaxError, UNESCAPE_FIRST } from "./json.ts";
+import { JsonReader } from "./json.ts";
+import { JsonSyntaxError, UNESCAPE_FIRST } from "./json-input.ts";
 import type { RowReader } from "./row.ts";
 import type { StructBuilder } from "./slot.ts";
 

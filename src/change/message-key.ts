@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { TypedField } from "./connect-schema.ts";
 import type { ImageReader } from "./image.ts";
-import { JsonReader, JsonSyntaxError } from "./json.ts";
+import { JsonReader } from "./json.ts";
+import { JsonSyntaxError } from "./json-input.ts";
 import type { RowReader } from "./row.ts";
 import type { StructBuilder } from "./slot.ts";
 

@@ -2,7 +2,8 @@ import { struct } from "../columnar/types.ts";
 import type { TypedField } from "./connect-schema.ts";
 import { readScalar } from "./document.ts";
 import { opensExtended, readExtended } from "./extended-json.ts";
-import { JsonReader, JsonSyntaxError } from "./json.ts";
+import { JsonReader } from "./json.ts";
+import { JsonSyntaxError } from "./json-input.ts";
 import { NumberReader } from "./number.ts";
 import { readQuickly } from "./quick.ts";
 import type { Rescued } from "./rescue.ts";
@@ -124,9 +125,11 @@ export class RowReader {
 			if ((json.bytes[json.pos] as number) <= 0x20) json.peek();
 			if (
 				slot === undefined ||
-				!(json.nested
-					? json.acceptWords(slot.nestedKey, slot.nestedLength)
-					: json.acceptWords(slot.plainKey, slot.plainLength))
+				!slot.literal ||
+				!json.acceptWords(
+					into.index.words.values,
+					json.nested ? slot.nestedAt : slot.plainAt,
+				)
 			) {
 				slot = this.#lookUp(into);
 				if (previous === undefined) into.first = slot ?? into.first;

@@ -114,7 +114,7 @@ export async function tableCommand(
 			out.write(commandUsage(name, command));
 			return;
 		}
-		if (path === undefined)
+		if (path === undefined || path.trim() === "")
 			throw new ConfigError(
 				`table ${name} needs a PATH: a local folder or s3://bucket/prefix`,
 			);

@@ -11,6 +11,7 @@ import {
 } from "../writer/config.ts";
 import {
 	ENVIRONMENT,
+	indexFromEnvironment,
 	sessionTimeoutFromEnvironment,
 	writerConfigFromEnvironment,
 } from "../writer/environment.ts";
@@ -61,6 +62,7 @@ function configOf(file: string | undefined): WriterConfig {
 	return writerConfig(pipeline, secret, {
 		port: Number(process.env.METRICS_PORT ?? DEFAULT_PORT),
 		sessionTimeoutMs: sessionTimeoutFromEnvironment(process.env),
+		index: indexFromEnvironment(process.env),
 	});
 }
 

@@ -192,15 +192,23 @@ function finish(
 	deleted: DeletedRows | undefined,
 	cursor: { at: number },
 ): ScannedBatch {
-	const kept = new Int32Array(batch.length);
+	const kept = new Int32Array(deleted === undefined ? 0 : batch.length);
+	const rows = new Int32Array(batch.length);
 	let length = 0;
-	// Row groups that were passed over have deleted rows too.
-	if (deleted !== undefined)
+	if (deleted === undefined) {
+		for (; length < batch.length; length++) rows[length] = firstRow + length;
+	} else {
+		// Row groups that were passed over have deleted rows too.
 		while ((deleted[cursor.at] ?? firstRow) < firstRow) cursor.at++;
-	for (let i = 0; i < batch.length; i++)
-		if (deleted !== undefined && deleted[cursor.at] === firstRow + i)
-			cursor.at++;
-		else kept[length++] = i;
+		for (let i = 0; i < batch.length; i++) {
+			if (deleted[cursor.at] === firstRow + i) {
+				cursor.at++;
+			} else {
+				rows[length] = firstRow + i;
+				kept[length++] = i;
+			}
+		}
+	}
 	const all = length === batch.length;
 	const columns = needed.fields.map(({ type }, i): Vector => {
 		const source = sources[i];
@@ -214,7 +222,7 @@ function finish(
 	return {
 		batch: { schema: needed, length, columns },
 		file,
-		rows: kept.subarray(0, length).map((i) => firstRow + i),
+		rows: rows.subarray(0, length),
 	};
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import {
+	type FileHandle,
 	link,
 	mkdir,
 	open,
@@ -46,28 +47,31 @@ export function openFileStore(folder: string): ObjectStore {
 		return full;
 	}
 
-	/** Writes the body beside its place, and lets `name` give it its name. */
+	/**
+	 * Writes the body beside its place, and lets `name` give it its name. `renamed` says that nothing
+	 * is left of the temporary name then.
+	 */
 	async function stage(
 		path: string,
 		body: Body,
-		name: (temporary: string, full: string) => Promise<void>,
+		name: (temporary: string, full: string) => Promise<"renamed" | "linked">,
 	): Promise<void> {
 		const full = locate(path);
 		const folder = dirname(full);
-		await mkdir(folder, { recursive: true });
 		const temporary = join(folder, `${TEMPORARY}${randomUUID()}`);
+		let left = true;
+		const file = await create(temporary);
 		try {
-			const file = await open(temporary, "wx", 0o644);
 			try {
 				await file.writeFile(body);
 				await file.sync();
 			} finally {
 				await file.close();
 			}
-			await name(temporary, full);
+			left = (await name(temporary, full)) === "linked";
 		} finally {
 			// A leftover is hidden from listings; it must not turn a success into a failure.
-			await rm(temporary, { force: true }).catch(() => undefined);
+			if (left) await rm(temporary, { force: true }).catch(() => undefined);
 		}
 		await syncFolder(folder);
 	}
@@ -106,7 +110,14 @@ export function openFileStore(folder: string): ObjectStore {
 		put: async (path, body) => {
 			const source = new Source(body);
 			try {
-				await stage(path, source.chunks(), rename);
+				await stage(
+					path,
+					body instanceof Uint8Array ? body : source.chunks(),
+					async (temporary, full) => {
+						await rename(temporary, full);
+						return "renamed";
+					},
+				);
 			} catch (error) {
 				throw source.failedWith(error) ? error : typed(error, root, path);
 			}
@@ -118,6 +129,7 @@ export function openFileStore(folder: string): ObjectStore {
 				await stage(path, body, async (temporary, full) => {
 					await link(temporary, full);
 					linked = true;
+					return "linked";
 				});
 				return { kind: "created" };
 			} catch (error) {
@@ -145,8 +157,19 @@ export function openFileStore(folder: string): ObjectStore {
 	};
 }
 
+/** Makes a file, and its folder where that is missing. */
+async function create(full: string): Promise<FileHandle> {
+	try {
+		return await open(full, "wx", 0o644);
+	} catch (error) {
+		if (!isMissing(error)) throw error;
+		await mkdir(dirname(full), { recursive: true });
+		return await open(full, "wx", 0o644);
+	}
+}
+
 async function read(
-	file: Awaited<ReturnType<typeof open>>,
+	file: FileHandle,
 	range: ByteRange | SuffixRange | undefined,
 ): Promise<Uint8Array> {
 	if (range === undefined) return await file.readFile();

@@ -24,6 +24,8 @@ export interface S3Connection {
 	readonly budget: RetryBudget;
 	/** Whether the endpoint takes checksum headers; found out by the first refusal. */
 	checksums: boolean;
+	/** Buckets that were seen to refuse a conditional PUT of a name that is taken. */
+	readonly conditional: Set<string>;
 }
 
 /** Until the answer to a request begins, its upload included. */
@@ -50,6 +52,7 @@ export function connect(
 			client: client(credentials, requestTimeoutMs),
 			budget: retryBudget(),
 			checksums: true,
+			conditional: new Set(),
 		};
 		connections.set(key, found);
 	}

@@ -120,34 +120,11 @@ export function openS3Store(location: S3Location): ObjectStore {
 		},
 
 		putIfAbsent: async (path, body): Promise<PutOutcome> => {
-			try {
-				await withChecksum(body, (checksum) =>
-					client.send(
-						new PutObjectCommand({
-							...target(path),
-							...checksum,
-							Body: body,
-							IfNoneMatch: "*",
-						}),
-					),
-				);
-				return { kind: "created" };
-			} catch (error) {
-				switch (conditionalPutFailure(error)) {
-					case "exists":
-						return { kind: "exists" };
-					case "unknown":
-						return { kind: "unknown", cause: fail(error, path) };
-					case "refused":
-						if (statusOf(error) === 501)
-							throw new StorageError(
-								"STORAGE_NO_CONDITIONAL_PUT",
-								`${endpoint} has no conditional PUT (If-None-Match), which commits to ${url} need: use a store that has it`,
-								{ cause: error },
-							);
-						throw fail(error, path);
-				}
-			}
+			const outcome = await putOnce(path, body);
+			if (outcome.kind === "exists") connection.conditional.add(bucket);
+			if (outcome.kind === "created" && !connection.conditional.has(bucket))
+				await proveConditions(path, body);
+			return outcome;
 		},
 
 		async *list(prefix, options) {
@@ -240,6 +217,54 @@ export function openS3Store(location: S3Location): ObjectStore {
 			const { start, end } = spanOf(range, body.length);
 			return body.subarray(start, end);
 		}, signal);
+	}
+
+	async function putOnce(path: string, body: Uint8Array): Promise<PutOutcome> {
+		try {
+			await withChecksum(body, (checksum) =>
+				client.send(
+					new PutObjectCommand({
+						...target(path),
+						...checksum,
+						Body: body,
+						IfNoneMatch: "*",
+					}),
+				),
+			);
+			return { kind: "created" };
+		} catch (error) {
+			switch (conditionalPutFailure(error)) {
+				case "exists":
+					return { kind: "exists" };
+				case "unknown":
+					return { kind: "unknown", cause: fail(error, path) };
+				case "refused":
+					throw statusOf(error) === 501
+						? noConditions("refuses", error)
+						: fail(error, path);
+			}
+		}
+	}
+
+	/**
+	 * Some stores ignore the condition and replace what is there: commits would be lost without a
+	 * sign. The first success at a bucket is sent again, with the same bytes, and has to be refused.
+	 */
+	async function proveConditions(
+		path: string,
+		body: Uint8Array,
+	): Promise<void> {
+		const { kind } = await putOnce(path, body);
+		if (kind === "created") throw noConditions("ignores");
+		if (kind === "exists") connection.conditional.add(bucket);
+	}
+
+	function noConditions(how: string, cause?: unknown): StorageError {
+		return new StorageError(
+			"STORAGE_NO_CONDITIONAL_PUT",
+			`${endpoint} ${how} the condition of a PUT (If-None-Match: *), so that commits to ${url} could replace each other: use a store that has conditional writes`,
+			cause === undefined ? {} : { cause },
+		);
 	}
 
 	function listPage(

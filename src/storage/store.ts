@@ -29,7 +29,8 @@ export interface ObjectStore {
 	 * outcome is a value: `unknown` says that the request may or may not have taken effect, or may
 	 * still take it, and the caller has to read the object back (architecture, invariant 3). Never
 	 * retried inside.
-	 * @throws StorageError when the store surely did not and will not create it
+	 * @throws StorageError when the store surely did not and will not create it, or turns out to be
+	 * none that can be committed to (STORAGE_NO_CONDITIONAL_PUT)
 	 */
 	putIfAbsent(path: string, body: Uint8Array): Promise<PutOutcome>;
 

@@ -34,6 +34,15 @@ export interface WriterConfig {
 	};
 	/** Port of health, metrics and status; `undefined` for none. */
 	readonly port: number | undefined;
+	/** Key indexes of mirrors; in memory unless it says where on disk. */
+	readonly index?: IndexConfig;
+}
+
+export interface IndexConfig {
+	/** A folder of this writer's own on a local disk. */
+	readonly folder: string | undefined;
+	/** Of all indexes together, bytes. */
+	readonly memory: number;
 }
 
 export interface KafkaConfig {
@@ -60,6 +69,8 @@ export interface KafkaConfig {
 /** What all tables may hold before the largest is committed early. */
 export const DEFAULT_TOTAL_BYTES = 256 * 2 ** 20;
 export const DEFAULT_PORT = 8001;
+/** Bytes. */
+export const DEFAULT_INDEX_MEMORY = 256 * 2 ** 20;
 export const DEFAULT_SESSION_TIMEOUT_MS = 10_000;
 
 /** @throws ConfigError naming the Secret and the key that is missing */
@@ -69,6 +80,7 @@ export function writerConfig(
 	options: {
 		readonly port?: number | undefined;
 		readonly sessionTimeoutMs?: number | undefined;
+		readonly index?: IndexConfig | undefined;
 	} = {},
 ): WriterConfig {
 	const need = (name: string, key: string, where: string): string => {
@@ -137,6 +149,7 @@ export function writerConfig(
 			maxTotalBytes: DEFAULT_TOTAL_BYTES,
 		},
 		port: options.port,
+		...(options.index === undefined ? {} : { index: options.index }),
 	};
 }
 

@@ -1,9 +1,12 @@
 import { ConfigError } from "../errors.ts";
+import { bytesQuantity, parseBytes } from "../resource/quantity.ts";
 import { storageCredentials } from "../storage/open.ts";
 import {
+	DEFAULT_INDEX_MEMORY,
 	DEFAULT_PORT,
 	DEFAULT_SESSION_TIMEOUT_MS,
 	DEFAULT_TOTAL_BYTES,
+	type IndexConfig,
 	type WriterConfig,
 } from "./config.ts";
 
@@ -40,6 +43,10 @@ export const ENVIRONMENT = {
 	LOG_LEVEL: "debug, info (default), warn or error",
 	TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS:
 		"how long a killed writer holds its partitions (10000); at least 1000, and the brokers' group.min.session.timeout.ms",
+	KEY_INDEX_DIR:
+		"folder on a local disk for the key indexes of mirrors; in memory without it",
+	KEY_INDEX_MEMORY:
+		"memory of all key indexes together, such as 256Mi (default)",
 	METRICS_PORT: "port of health, metrics and status (8001)",
 } as const;
 
@@ -55,6 +62,21 @@ export function sessionTimeoutFromEnvironment(env: Environment): number {
 			`TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS=${text} is not a number of milliseconds from 1000 to 1800000`,
 		);
 	return value;
+}
+
+/** @throws ConfigError when the memory is no size */
+export function indexFromEnvironment(env: Environment): IndexConfig {
+	const text = env.KEY_INDEX_MEMORY;
+	if (
+		text !== undefined &&
+		text !== "" &&
+		!bytesQuantity.safeParse(text).success
+	)
+		throw new ConfigError(`KEY_INDEX_MEMORY=${text} is no size such as 256Mi`);
+	const memory =
+		text === undefined || text === "" ? DEFAULT_INDEX_MEMORY : parseBytes(text);
+	const folder = env.KEY_INDEX_DIR;
+	return { folder: folder === "" ? undefined : folder, memory };
 }
 
 /** @throws ConfigError naming the variable, its value and what is allowed */
@@ -162,6 +184,7 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 			maxTotalBytes: whole("DELTA_MAX_PENDING_BYTES", DEFAULT_TOTAL_BYTES),
 		},
 		port: whole("METRICS_PORT", DEFAULT_PORT),
+		index: indexFromEnvironment(env),
 	};
 }
 

@@ -117,16 +117,18 @@ export class Placement {
 
 	async #seek(place: TopicPartition, current: () => boolean): Promise<void> {
 		const { tablesOf, flusher, onPositionLost, fromBeginning } = this.#options;
+		const partitions = (await this.#options.source.offsets(place.topic)).length;
 		let wanted: bigint | undefined;
 		for (const table of tablesOf(place.topic)) {
 			// A commit from before the rebalance may still land: the position is read after it.
 			await flusher.running(table);
 			const position = await flusher.retry(table, () =>
-				table.load(place.partition),
+				table.load(place.partition, partitions),
 			);
 			const next = position === undefined ? 0n : position + 1n;
 			if (wanted === undefined || next < wanted) wanted = next;
 		}
+		// Read after the positions, which can't be ahead of it then.
 		const kept = await this.#kept(place);
 		const fresh = (wanted ?? 0n) === 0n && !fromBeginning;
 		const offset = fresh

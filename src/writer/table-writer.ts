@@ -25,7 +25,9 @@ import {
 	type TableLayout,
 } from "../delta/stage.ts";
 import { TributaryError } from "../errors.ts";
-import type { WriterConfig } from "./config.ts";
+import { IndexMemory } from "../index/key-index.ts";
+import { openMemoryDisk } from "../storage/memory-disk.ts";
+import { DEFAULT_INDEX_MEMORY, type WriterConfig } from "./config.ts";
 import {
 	appId,
 	checkSameTopic,
@@ -34,7 +36,8 @@ import {
 } from "./position.ts";
 import type { Route } from "./route.ts";
 import type { TopicId } from "./source.ts";
-import { Mirror } from "./upsert.ts";
+import { Mirror, type MirrorOptions } from "./upsert.ts";
+import { MIRROR_COMMIT } from "./upsert-index.ts";
 
 export type FlushOutcome =
 	| { readonly kind: "nothing" }
@@ -52,6 +55,8 @@ export type FlushOutcome =
 
 interface Pending {
 	readonly changes: ChangeBatch;
+	/** With upsert: the partition of each row. */
+	readonly partitions: Int32Array;
 	/** Last offset of each partition that the batch covers, records that made no row included. */
 	readonly offsets: ReadonlyMap<number, bigint>;
 	/** Files of an append: stored once, however often the commit is tried. */
@@ -76,6 +81,8 @@ export class TableWriter {
 	#committed = new Map<number, bigint>();
 	/** Last offset by partition that was handed to the decoder. */
 	#seen = new Map<number, bigint>();
+	/** With upsert: the partition of each decoded row. */
+	#partitions = new Int32Array(1024);
 	/** A batch whose flush failed; it is tried again as it is. */
 	#pending: Pending | undefined;
 	/** Counts resets. */
@@ -90,6 +97,8 @@ export class TableWriter {
 		readonly engine: Engine;
 		readonly config: WriterConfig;
 		readonly clusterId: string;
+		/** With upsert: where key indexes are kept; in memory unless given. */
+		readonly index?: TableIndexOptions;
 	}) {
 		this.route = options.route;
 		this.topic = options.topic;
@@ -99,8 +108,13 @@ export class TableWriter {
 		this.#clusterId = options.clusterId;
 		this.#mirror =
 			options.route.mode === "upsert"
-				? new Mirror(options.engine, {
+				? new Mirror({
+						engine: options.engine,
 						softDeletes: options.config.deletes === "soft",
+						...(options.index ?? {
+							memory: new IndexMemory(DEFAULT_INDEX_MEMORY),
+							disk: memoryDisks(),
+						}),
 					})
 				: undefined;
 		this.#decoder = this.#newDecoder();
@@ -132,10 +146,16 @@ export class TableWriter {
 
 	/**
 	 * Reads the table's state and the position of a partition: the last offset that is in the table.
+	 * `partitions` is how many the topic has.
 	 * @throws TributaryError SOURCE_MISMATCH when the table mirrors another source, KAFKA_POSITION_LOST when
 	 * it has changes of another topic of this name
 	 */
-	async load(partition: number): Promise<bigint | undefined> {
+	async load(
+		partition: number,
+		partitions?: number,
+	): Promise<bigint | undefined> {
+		if (partitions !== undefined && this.#mirror !== undefined)
+			this.#mirror.partitions = partitions;
 		if (!this.#committed.has(partition)) {
 			const resets = this.#resets;
 			const snapshot =
@@ -165,7 +185,10 @@ export class TableWriter {
 		if (done !== undefined && offset <= done) return undefined;
 		this.#seen.set(partition, offset);
 		this.#since ??= this.#engine.now();
-		return this.#decoder.decode(message);
+		const decoded = this.#decoder.decode(message);
+		if (decoded.kind === "row" && this.#mirror !== undefined)
+			this.#notePartition(this.#decoder.rows - 1, partition);
+		return decoded;
 	}
 
 	/** The offset up to which a partition needs no more reading; -1 when nothing is in the table. */
@@ -200,6 +223,11 @@ export class TableWriter {
 		return outcome;
 	}
 
+	/** Closes the files of key indexes; they are opened again when they are needed. */
+	async close(): Promise<void> {
+		await this.#mirror?.reset();
+	}
+
 	/** Drops what is not committed, and every position: they are read from the table again. */
 	reset(): void {
 		this.#resets++;
@@ -210,9 +238,20 @@ export class TableWriter {
 		this.#decoder = this.#newDecoder();
 	}
 
+	#notePartition(row: number, partition: number): void {
+		if (row >= this.#partitions.length) {
+			const larger = new Int32Array(this.#partitions.length * 2);
+			larger.set(this.#partitions);
+			this.#partitions = larger;
+		}
+		this.#partitions[row] = partition;
+	}
+
 	#take(): Pending {
+		const rows = this.#decoder.rows;
 		const pending = {
 			changes: this.#decoder.finish(this.#engine.now()),
+			partitions: this.#partitions.slice(0, rows),
 			offsets: new Map(
 				[...this.#seen].filter(
 					([partition, offset]) => this.#committed.get(partition) !== offset,
@@ -230,7 +269,7 @@ export class TableWriter {
 			const target = this.#target(base, changes);
 			if (target.misfit !== undefined)
 				return { kind: "fenced", reason: target.misfit };
-			const upsert = await this.#mirror?.stage(base, changes, target.table);
+			const upsert = await this.#mirror?.stage(base, pending, target.table);
 			if (upsert === undefined)
 				pending.staged ??= await stageFiles(
 					this.#engine,
@@ -279,6 +318,7 @@ export class TableWriter {
 							operation: this.#mirror === undefined ? "WRITE" : "MERGE",
 							operationParameters: {},
 							isBlindAppend: this.#mirror === undefined,
+							...(this.#mirror === undefined ? {} : { [MIRROR_COMMIT]: true }),
 						},
 					};
 				},
@@ -288,7 +328,7 @@ export class TableWriter {
 					this.#snapshot = outcome.snapshot;
 					for (const [partition, offset] of offsets)
 						this.#committed.set(partition, offset);
-					upsert?.settle(outcome.snapshot);
+					await upsert?.settle(outcome.snapshot);
 					return {
 						kind: "committed",
 						version: outcome.version,
@@ -442,6 +482,22 @@ export class TableWriter {
 			partition,
 		};
 	}
+}
+
+export type TableIndexOptions = Pick<
+	MirrorOptions,
+	"disk" | "memory" | "onFollowed" | "onIndexFailure"
+>;
+
+/** Disks that live as long as the table's writer. */
+function memoryDisks(): MirrorOptions["disk"] {
+	const disks = new Map<string, ReturnType<typeof openMemoryDisk>>();
+	return (tableId, shard) => {
+		const name = `${tableId}/${shard}`;
+		const disk = disks.get(name) ?? openMemoryDisk();
+		disks.set(name, disk);
+		return disk;
+	};
 }
 
 function constrained(snapshot: Snapshot | undefined): boolean {

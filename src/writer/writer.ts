@@ -1,11 +1,14 @@
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import type { Engine } from "../delta/engine.ts";
 import { messageOf } from "../errors.ts";
+import { IndexMemory } from "../index/key-index.ts";
 import type { Logger } from "../observe/log.ts";
 import type { WriterMetrics } from "../observe/metrics.ts";
+import { openDisk } from "../storage/disk.ts";
 import { fileOpener, openBelow } from "../storage/open.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import type { WriterConfig } from "./config.ts";
+import { DEFAULT_INDEX_MEMORY, type WriterConfig } from "./config.ts";
 import { DEAD_LETTERS, DeadLetters } from "./dead-letter.ts";
 import { Flusher } from "./flusher.ts";
 import { connectKafka, heartbeatMs } from "./kafka.ts";
@@ -20,7 +23,7 @@ import type {
 	TopicPartition,
 } from "./source.ts";
 import { WriterStatus } from "./status.ts";
-import { TableWriter } from "./table-writer.ts";
+import { type TableIndexOptions, TableWriter } from "./table-writer.ts";
 
 const TOPIC_POLL_MS = 2000;
 
@@ -78,9 +81,13 @@ class Writer {
 	#stopped: (() => void) | undefined;
 	#failure: { readonly error: unknown } | undefined;
 	#wake = new AbortController();
+	readonly #indexMemory: IndexMemory;
 
 	constructor(config: WriterConfig, effects: WriterEffects) {
 		this.#config = config;
+		this.#indexMemory = new IndexMemory(
+			config.index?.memory ?? DEFAULT_INDEX_MEMORY,
+		);
 		this.#log = effects.log;
 		this.#metrics = effects.metrics;
 		this.#clock = effects.clock ?? systemClock;
@@ -244,8 +251,36 @@ class Writer {
 					engine: this.#engineAt(route.path),
 					config: this.#config,
 					clusterId,
+					...this.#index(route.path),
 				}),
 		);
+	}
+
+	/** Where a table's key indexes are; nothing where they stay in memory. */
+	#index(table: string): { index?: TableIndexOptions } {
+		const folder = this.#config.index?.folder;
+		if (folder === undefined) return {};
+		return {
+			index: {
+				memory: this.#indexMemory,
+				disk: (tableId, shard) =>
+					openDisk(
+						join(
+							folder,
+							...[tableId, shard].map((part) =>
+								encodeURIComponent(part).replaceAll(".", "%2E"),
+							),
+						),
+					),
+				onFollowed: (shard, followed) =>
+					this.#log.info({ table, shard, ...followed }, "key index"),
+				onIndexFailure: (shard, error) =>
+					this.#log.warn(
+						{ err: error, table, shard },
+						"the key index was not written; it is read again",
+					),
+			},
+		};
 	}
 
 	#storeEngine(path: string): Engine {
@@ -311,18 +346,16 @@ class Writer {
 		const current = (): boolean => moves === placement.moves && batch.current();
 		let next = start;
 		let count = 0;
-		let whole = false;
+		let finished = false;
 		try {
 			for (const record of batch.records) {
 				if (!current()) return;
 				// Read twice, or before the place that the tables asked for.
 				if (record.offset < next) continue;
-				if (
-					count === 0 &&
-					record.offset > next &&
-					!(await placement.verifyGap({ topic, partition }, next))
-				)
-					return;
+				if (count === 0 && record.offset > next) {
+					const whole = await placement.verifyGap({ topic, partition }, next);
+					if (!whole || !current()) return;
+				}
 				for (const table of tables) {
 					if (this.#full(table)) {
 						const room = await this.#makeRoom(table, batch, parts);
@@ -333,11 +366,11 @@ class Writer {
 				next = record.offset + 1n;
 				count++;
 			}
-			whole = true;
+			finished = true;
 		} finally {
 			if (current()) {
 				// Behind the last record there may be markers of transactions.
-				if (whole && batch.next > next) next = batch.next;
+				if (finished && batch.next > next) next = batch.next;
 				placement.advance(batch, next);
 				if (next > start) batch.done(next - 1n);
 			}
@@ -488,6 +521,7 @@ class Writer {
 			this.#subscription = undefined;
 			await subscription.close();
 			this.#reset(parts);
+			await Promise.all(this.#all().map((table) => table.close()));
 		}
 	}
 }

@@ -9,7 +9,8 @@ import {
 	createLedger,
 	engineOver,
 } from "../support/commit-ledger.ts";
-import { race } from "../support/commit-race.ts";
+import { race, raceWithKills } from "../support/commit-race.ts";
+import { generator, seedOf } from "../support/seed.ts";
 
 /** 16 processes; each makes 200 commits with TEST_LONG=1. */
 const NAMES = Array.from({ length: 16 }, (_, i) => `process-${i}`);
@@ -31,17 +32,7 @@ test.each(["S3", "a folder"])(
 	"of 16 processes that commit to one table on %s none loses or doubles a commit",
 	{ timeout: 1_800_000 },
 	async (place) => {
-		const location =
-			place === "S3" ? "s3://lake/race" : join(dir, "race in a folder");
-		const environment = {
-			AWS_ACCESS_KEY_ID: s3.accessKeyId,
-			AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
-			AWS_REGION: s3.region,
-			AWS_ENDPOINT_URL: s3.endpoint,
-		};
-		const engine = engineOver(
-			openStore(location, storageCredentials(environment)),
-		);
+		const { location, environment, engine } = at(place, "race");
 		await createLedger(engine);
 		const racers = await race({
 			location,
@@ -60,3 +51,45 @@ test.each(["S3", "a folder"])(
 		expect(sum("attempts")).toBeGreaterThan(NAMES.length * COUNT);
 	},
 );
+
+test.each(["S3", "a folder"])(
+	"committers that are killed at any moment lose and double nothing on %s",
+	{ timeout: 600_000 },
+	async (place) => {
+		const seed = seedOf();
+		const { location, environment, engine } = at(place, "killed");
+		await createLedger(engine);
+		const names = ["a", "b", "c", "d"];
+		const count = 60;
+		await Promise.all(
+			names.map((name, i) =>
+				raceWithKills({
+					location,
+					environment,
+					name,
+					count,
+					kills: 4,
+					afterMs: 800,
+					random: generator(seed + i),
+				}),
+			),
+		);
+		expect(await auditLedger(engine, names, count), `seed ${seed}`).toEqual([]);
+	},
+);
+
+/** A place for a table, and an engine over it. */
+function at(place: string, name: string) {
+	const location =
+		place === "S3" ? `s3://lake/${name}` : join(dir, `${name} in a folder`);
+	const environment = {
+		AWS_ACCESS_KEY_ID: s3.accessKeyId,
+		AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+		AWS_REGION: s3.region,
+		AWS_ENDPOINT_URL: s3.endpoint,
+	};
+	const engine = engineOver(
+		openStore(location, storageCredentials(environment)),
+	);
+	return { location, environment, engine };
+}

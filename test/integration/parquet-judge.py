@@ -1,6 +1,7 @@
 """Reads Parquet files with other engines, and writes them in ways that our encoder doesn't.
 
 dump pyarrow|duckdb FILE       rows as JSON lines, losslessly
+dump delta-rs TABLE            the same of a table, by delta-rs's own engine, in any order
 rewrite FILE OUT OPTIONS       OPTIONS: JSON, arguments of pyarrow.parquet.write_table
 metadata FILE                  row groups and column chunks as JSON
 probe FILE COLUMN VALUES       VALUES: SQL literals as JSON; per value the row groups whose Bloom filter,
@@ -16,6 +17,7 @@ import sys
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import DeltaTable, QueryBuilder
 
 
 def plain(scalar):
@@ -39,9 +41,9 @@ def plain(scalar):
         return f"{scalar.value}us{'Z' if kind.tz else ''}"
     if pa.types.is_date(kind):
         return f"{scalar.value}d"
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if kind in (pa.string(), pa.large_string(), pa.string_view()):
         return "text:" + scalar.as_py()
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if kind in (pa.binary(), pa.large_binary(), pa.binary_view()):
         return "hex:" + scalar.as_py().hex()
     if pa.types.is_struct(kind):
         return {name: plain(value) for name, value in scalar.items()}
@@ -55,6 +57,9 @@ def plain(scalar):
 def read(engine, file):
     if engine == "pyarrow":
         return pq.read_table(file, use_threads=False)
+    if engine == "delta-rs":
+        table = QueryBuilder().register("t", DeltaTable(file))
+        return pa.table(table.execute("SELECT * FROM t"))
     connection = duckdb.connect()
     connection.execute("SET TimeZone='UTC'")
     return connection.execute(

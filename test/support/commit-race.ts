@@ -1,6 +1,11 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import {
+	type ChildProcess,
+	type ChildProcessWithoutNullStreams,
+	spawn,
+} from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Committed } from "./commit-ledger.ts";
 
 export interface Racer extends Committed {
@@ -17,21 +22,7 @@ export async function race(options: {
 	readonly names: readonly string[];
 	readonly count: number;
 }): Promise<Racer[]> {
-	const children = options.names.map((name) =>
-		spawn(
-			process.execPath,
-			[
-				join(import.meta.dirname, "commit-process.ts"),
-				options.location,
-				name,
-				String(options.count),
-			],
-			{
-				env: { ...process.env, ...options.environment },
-				stdio: ["pipe", "pipe", "pipe"],
-			},
-		),
-	);
+	const children = options.names.map((name) => committer(options, name));
 	try {
 		const told = children.map(lines);
 		await Promise.all(told.map((next) => next()));
@@ -42,6 +33,56 @@ export async function race(options: {
 	} finally {
 		for (const child of children) child.kill("SIGKILL");
 	}
+}
+
+/**
+ * Runs one committer that is killed `kills` times, each time after up to `afterMs` of committing, and
+ * begins again; at last it may end.
+ */
+export async function raceWithKills(options: {
+	readonly location: string;
+	readonly environment: Readonly<Record<string, string>>;
+	readonly name: string;
+	readonly count: number;
+	readonly kills: number;
+	readonly afterMs: number;
+	readonly random: () => number;
+}): Promise<void> {
+	for (let life = 0; life <= options.kills; life++) {
+		const child = committer(options, options.name);
+		try {
+			const next = lines(child);
+			await next();
+			child.stdin.write("go\n");
+			if (life < options.kills) await sleep(options.random() * options.afterMs);
+			else await next();
+		} finally {
+			child.kill("SIGKILL");
+		}
+	}
+}
+
+function committer(
+	options: {
+		readonly location: string;
+		readonly environment: Readonly<Record<string, string>>;
+		readonly count: number;
+	},
+	name: string,
+): ChildProcessWithoutNullStreams {
+	return spawn(
+		process.execPath,
+		[
+			join(import.meta.dirname, "commit-process.ts"),
+			options.location,
+			name,
+			String(options.count),
+		],
+		{
+			env: { ...process.env, ...options.environment },
+			stdio: ["pipe", "pipe", "pipe"],
+		},
+	);
 }
 
 /** The lines of a process one by one; its errors are the error of the one that does not come. */

@@ -52,7 +52,8 @@ function alterationOf(flags: Flags, base: Snapshot): Alteration | undefined {
 	if (renamed !== undefined) {
 		const { path, rest } = splitPath("--rename-column", renamed);
 		const [, name] = /^\s*=(.*\S.*)$/s.exec(rest) ?? [];
-		const to = name && splitPath("--rename-column", name);
+		const to =
+			name === undefined ? undefined : splitPath("--rename-column", name);
 		if (to?.path.length !== 1 || to.rest.trim() !== "")
 			throw new ConfigError(
 				`--rename-column ${renamed} is no old=new; write it like address.zip=postcode`,

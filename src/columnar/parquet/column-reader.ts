@@ -75,6 +75,16 @@ export class ColumnReader {
 		});
 	}
 
+	/** Mean bytes of what the next page's dictionary stands for; 0 where it has none, or no bytes. */
+	meanBytes(): number {
+		const values = this.#named(() => this.#current())?.values;
+		if (values?.kind !== "dictionary") return 0;
+		const { dictionary } = values;
+		return dictionary.kind === "bytes"
+			? dictionary.data.length / dictionary.length
+			: 0;
+	}
+
 	#next(rows: number): DecodedChunk {
 		const slices: PageSlice[] = [];
 		let missing = rows;

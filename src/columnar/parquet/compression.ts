@@ -9,6 +9,7 @@ import {
 import { uncompressSync as lz4Block } from "lz4-napi";
 import * as snappy from "snappyjs";
 import { ParquetError } from "./errors.ts";
+import { uncompressSnappy } from "./snappy.ts";
 
 export type Compression = "zstd" | "snappy" | "gzip" | "none";
 
@@ -79,7 +80,7 @@ function decompressAs(
 		case "UNCOMPRESSED":
 			return page;
 		case "SNAPPY":
-			return snappy.uncompress(page, size);
+			return uncompressSnappy(page, size);
 		case "GZIP":
 			return gunzipSync(page, { maxOutputLength: size + 1 });
 		case "BROTLI":

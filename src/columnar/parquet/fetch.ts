@@ -10,6 +10,8 @@ export interface FetchedChunk {
 
 /** Chunks nearer to each other than this are read at once. */
 const GAP = 128 * 1024;
+/** Ranges that are asked for at the same time. */
+const PARALLEL = 8;
 
 /**
  * The bytes of some column chunks of a row group, by the columns' places.
@@ -23,27 +25,44 @@ export async function fetchChunks(
 	const places = columns
 		.map((column) => placeOf(column, group, file.size))
 		.sort((a, b) => a.start - b.start);
+	const ranges = rangesOf(places);
 	const chunks = new Map<number, FetchedChunk>();
-	for (let i = 0; i < places.length; ) {
-		const first = places[i] as Place;
-		let end = first.end;
-		let next = i + 1;
-		for (; next < places.length; next++) {
-			const place = places[next] as Place;
-			if (place.start - end > GAP) break;
-			end = Math.max(end, place.end);
-		}
-		const bytes = await readRange(file, first.start, end);
-		for (const place of places.slice(i, next)) {
-			const from = place.start - first.start;
-			chunks.set(place.column, {
-				bytes: bytes.subarray(from, from + place.end - place.start),
-				chunk: place.chunk,
-			});
-		}
-		i = next;
+	for (let i = 0; i < ranges.length; i += PARALLEL) {
+		await Promise.all(
+			ranges.slice(i, i + PARALLEL).map(async ({ start, end, places }) => {
+				const bytes = await readRange(file, start, end);
+				for (const { column, chunk, ...place } of places) {
+					const part = bytes.subarray(place.start - start, place.end - start);
+					chunks.set(column, { bytes: part, chunk });
+				}
+			}),
+		);
 	}
 	return chunks;
+}
+
+interface Range {
+	readonly start: number;
+	readonly end: number;
+	readonly places: readonly Place[];
+}
+
+/** Joins places, in ascending order, that are near to each other. */
+function rangesOf(places: readonly Place[]): Range[] {
+	const ranges: Range[] = [];
+	for (const place of places) {
+		const last = ranges.at(-1);
+		if (last === undefined || place.start - last.end > GAP) {
+			ranges.push({ start: place.start, end: place.end, places: [place] });
+		} else {
+			ranges[ranges.length - 1] = {
+				start: last.start,
+				end: Math.max(last.end, place.end),
+				places: [...last.places, place],
+			};
+		}
+	}
+	return ranges;
 }
 
 interface Place {

@@ -174,8 +174,11 @@ function rowGroup({
 		for (const column of new Set(picked.flatMap(({ node }) => columnsOf(node))))
 			readers.set(column, readerOf(column));
 		let size = 0;
-		for (const column of readers.keys())
-			size += chunks.get(column)?.chunk.uncompressedSize ?? 0;
+		for (const [column, reader] of readers) {
+			const { uncompressedSize = 0, entries = 0 } =
+				chunks.get(column)?.chunk ?? {};
+			size += Math.max(uncompressedSize, reader.meanBytes() * entries);
+		}
 		const fitting = Math.floor((batchBytes * length) / Math.max(1, size));
 		const batchRows = Math.min(
 			options.batchRows ?? BATCH_ROWS,

@@ -6,12 +6,12 @@ import {
 } from "../../../src/change/decoder.ts";
 import { METADATA_COLUMNS } from "../../../src/change/metadata-columns.ts";
 import { array, field, struct } from "../../../src/columnar/types.ts";
-import { toJson, valueAt } from "../../../src/columnar/value.ts";
 import type { Batch } from "../../../src/columnar/vector.ts";
 import { type Node, parseTree } from "./json-tree.ts";
 import { RandomRecords } from "./random-records.ts";
 import { relationalRow, relationalTable } from "./random-relational.ts";
 import { ReferenceDecoder } from "./reference-decoder.ts";
+import { rowsOf } from "./rows.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1e9);
 const SEQUENCES = Number(process.env.SEQUENCES ?? 11);
@@ -23,16 +23,10 @@ const LEFT_OUT = new Set(
 	),
 );
 
-function rows({ schema, columns, length }: Batch): Record<string, string>[] {
-	return Array.from({ length }, (_, row) =>
+function rows(batch: Batch): Record<string, string>[] {
+	return rowsOf(batch).map((row) =>
 		Object.fromEntries(
-			schema.fields.flatMap(({ name, type }, i) => {
-				const vector = columns[i];
-				const value = vector === undefined ? null : valueAt(vector, type, row);
-				return value === null || LEFT_OUT.has(name)
-					? []
-					: [[name, toJson(value, type)]];
-			}),
+			Object.entries(row).filter(([name]) => !LEFT_OUT.has(name)),
 		),
 	);
 }

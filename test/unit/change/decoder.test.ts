@@ -6,7 +6,7 @@ import {
 	type Decoded,
 	TableDecoder,
 } from "../../../src/change/decoder.ts";
-import { toJson, valueAt } from "../../../src/columnar/value.ts";
+import { rowsOf } from "./rows.ts";
 
 const FIXTURES = resolve(import.meta.dirname, "../../fixtures/debezium");
 const NOW = Date.UTC(2026, 10, 21);
@@ -36,17 +36,8 @@ function feed(decoder: TableDecoder, records: readonly Recorded[]): Decoded[] {
 	);
 }
 
-/** Rows as JSON texts by column, nulls left out. */
 function rows({ batch }: ChangeBatch): Record<string, string>[] {
-	return Array.from({ length: batch.length }, (_, row) =>
-		Object.fromEntries(
-			batch.schema.fields.flatMap(({ name, type }, i) => {
-				const vector = batch.columns[i];
-				const value = vector === undefined ? null : valueAt(vector, type, row);
-				return value === null ? [] : [[name, toJson(value, type)]];
-			}),
-		),
-	);
+	return rowsOf(batch);
 }
 
 let offset = 0n;

@@ -1,9 +1,4 @@
-import {
-	type ConnectSchema,
-	parseSchema,
-	type TypedField,
-	typedFields,
-} from "../../../src/change/connect-schema.ts";
+import type { TypedField } from "../../../src/change/connect-schema.ts";
 import type {
 	ChangeMessage,
 	Decoded,
@@ -11,9 +6,17 @@ import type {
 } from "../../../src/change/decoder.ts";
 import { RESERVED } from "../../../src/change/metadata-columns.ts";
 import type { DataType } from "../../../src/columnar/types.ts";
-import { toJson } from "../../../src/columnar/value.ts";
-import type { Value } from "../../../src/columnar/vector.ts";
 import { type Node, parseTree } from "./json-tree.ts";
+import {
+	column,
+	type Entry,
+	fitting,
+	jsonAt,
+	type Path,
+	pathText,
+	typeName,
+} from "./reference-columns.ts";
+import { BadKey, envelopeOf, keyPayload, utf8 } from "./reference-envelope.ts";
 import {
 	extended,
 	inferred,
@@ -21,15 +24,6 @@ import {
 	SPECIAL,
 	typed,
 } from "./reference-values.ts";
-
-type Path = readonly (string | number)[];
-
-/** A value, or the mark of an object or array, at its place in a row. */
-interface Entry {
-	readonly row: number;
-	readonly path: Path;
-	readonly value: Leaf | "object" | "array";
-}
 
 /**
  * What TableDecoder has to do, without regard to speed: the message becomes a tree, each value an entry
@@ -114,7 +108,7 @@ export class ReferenceDecoder {
 					(one) => one.row === row && one.path[0] === name,
 				);
 				if (entries.length > 0)
-					shown.set(name, this.#json(entries, [name], type));
+					shown.set(name, jsonAt(this.#types, entries, [name], type));
 			}
 			const rescued = this.#texts[row] ?? "";
 			if (rescued !== "") shown.set("_rescued_data", JSON.stringify(rescued));
@@ -128,57 +122,6 @@ export class ReferenceDecoder {
 		this.#operations = [];
 		this.#rows = 0;
 		return rows;
-	}
-
-	#json(entries: readonly Entry[], path: Path, type: string): string {
-		const below = entries.filter((one) =>
-			path.every((name, i) => one.path[i] === name),
-		);
-		const own = below.find((one) => one.path.length === path.length);
-		if (own === undefined || own.value === null) return "null";
-		if (type === "struct") {
-			const fields = [...this.#types].flatMap(([key, inner]) => {
-				const place = JSON.parse(key) as string[];
-				const name = place.at(-1) ?? "";
-				return place.length === path.length + 1 &&
-					column(path) === JSON.stringify(place.slice(0, -1)) &&
-					this.#hasType(place)
-					? [
-							`${JSON.stringify(name)}:${this.#json(below, [...path, name], inner)}`,
-						]
-					: [];
-			});
-			return `{${fields.sort().join(",")}}`;
-		}
-		if (type === "list") {
-			const count =
-				1 +
-				Math.max(
-					-1,
-					...below.map((one) => Number(one.path[path.length] ?? -1)),
-				);
-			const length = own.value === "array" ? count : 0;
-			const inner = this.#types.get(column([...path, 0])) ?? "void";
-			return `[${Array.from({ length }, (_, i) => this.#json(below, [...path, i], inner)).join(",")}]`;
-		}
-		const value = own.value as Leaf;
-		const shown: Value =
-			type === "double" && typeof value === "bigint" ? Number(value) : value;
-		return toJson(shown, type as DataType);
-	}
-
-	/** A struct without a typed field is no column. */
-	#hasType(place: readonly string[]): boolean {
-		const type = this.#types.get(JSON.stringify(place));
-		if (type !== "struct" && type !== "list") return type !== undefined;
-		return [...this.#types.keys()].some((key) => {
-			const inner = JSON.parse(key) as string[];
-			return (
-				inner.length === place.length + 1 &&
-				place.every((name, i) => inner[i] === name) &&
-				this.#hasType(inner)
-			);
-		});
 	}
 
 	#decode(message: ChangeMessage): Decoded {
@@ -199,45 +142,8 @@ export class ReferenceDecoder {
 	}
 
 	#envelope(tree: Node, message: ChangeMessage): Decoded {
-		let op = "";
-		let before: Node | undefined;
-		let after: Node | undefined;
-		let handled = false;
-		let status = false;
-		let ddl = false;
-		let fields: readonly TypedField[] | undefined;
-		const visit = (node: Node, outermost: boolean): void => {
-			if (node.kind !== "object") throw new SyntaxError("no object");
-			for (const [name, value] of node.entries) {
-				if (name === "op" && value.kind === "string") op = value.value;
-				else if (name === "before")
-					before = value.kind === "null" ? undefined : value;
-				else if (name === "after")
-					after = value.kind === "null" ? undefined : value;
-				else if (name === "status") status = true;
-				else if (name === "ddl") ddl = true;
-				else if (name === "ts_ms")
-					handled =
-						/^\d{1,19}$/.test(value.text) &&
-						Number.isSafeInteger(Number(value.text));
-				else if (name === "schema")
-					fields =
-						value.kind === "object"
-							? rowFields(parseSchema(value.text))
-							: undefined;
-				else if (name === "payload" && outermost && value.kind === "object")
-					visit(value, false);
-			}
-		};
-		visit(tree, true);
-		if (!["c", "u", "d", "r", "t"].includes(op)) {
-			if (ddl) return { kind: "skip", reason: "schema-change" };
-			if (status) return { kind: "skip", reason: "transaction" };
-			if (op === "m") return { kind: "skip", reason: "message" };
-			if (op === "" && handled && after === undefined && before === undefined)
-				return { kind: "skip", reason: "heartbeat" };
-			return { kind: "dead-letter", code: "ENVELOPE_UNKNOWN", message: "" };
-		}
+		const { op, before, after, fields, other } = envelopeOf(tree);
+		if (other !== undefined) return other;
 		this.#row = this.#rows;
 		const { mode, source } = this.#options;
 		if (op === "t" && mode === "upsert")
@@ -484,99 +390,4 @@ export class ReferenceDecoder {
 		this.#add(path, fitted);
 		return true;
 	}
-}
-
-class BadKey extends Error {}
-
-/** What a column of type `target` holds for a value of type `type`; `undefined` if it can't. */
-function fitting(
-	value: Leaf,
-	type: string,
-	target: string,
-	whole: boolean,
-): Leaf | undefined {
-	if (type === SPECIAL) return target === "double" ? value : undefined;
-	if (type === "double" && typeof value === "number") {
-		if (target === "double") return value;
-		// Written with a fraction of zeros only.
-		return target === "long" && whole && Number.isSafeInteger(value)
-			? BigInt(value)
-			: undefined;
-	}
-	if (type === "long" && typeof value === "bigint") {
-		const limits: Record<string, bigint> = {
-			byte: 7n,
-			short: 15n,
-			integer: 31n,
-			long: 63n,
-		};
-		const bits = limits[target];
-		if (bits !== undefined)
-			return value < 1n << bits && value >= -(1n << bits)
-				? target === "long"
-					? value
-					: Number(value)
-				: undefined;
-		if (target === "double") {
-			const double = Number(value);
-			return Number.isFinite(double) && BigInt(double) === value
-				? double
-				: undefined;
-		}
-		const decimal = /^decimal\((\d+),(\d+)\)$/.exec(target);
-		if (decimal === null) return undefined;
-		const scale = Number(decimal[2]);
-		const unscaled = value * 10n ** BigInt(scale);
-		return digits(unscaled) <= Number(decimal[1])
-			? { unscaled, scale }
-			: undefined;
-	}
-	return type === target ? value : undefined;
-}
-
-function digits(value: bigint): number {
-	return value === 0n ? 0 : String(value).replace("-", "").length;
-}
-
-function typeName(field: TypedField): string {
-	if (field.conversion === "struct") return "struct";
-	return field.conversion === "array" ? "list" : String(field.type);
-}
-
-function rowFields(schema: ConnectSchema): readonly TypedField[] | undefined {
-	const row = schema.fields?.find(
-		({ field }) => field === "after" || field === "before",
-	);
-	return row?.type === "struct" ? typedFields(row) : undefined;
-}
-
-function keyPayload(key: Uint8Array | null): Node {
-	if (key === null || key.length === 0) throw new BadKey();
-	const tree = parseTree(utf8(key));
-	if (tree.kind !== "object") return tree;
-	const payload = tree.entries.findLast(([name]) => name === "payload")?.[1];
-	const schema = tree.entries.some(([name]) => name === "schema");
-	return schema && payload !== undefined ? payload : tree;
-}
-
-function utf8(bytes: Uint8Array): string {
-	return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
-		bytes,
-	);
-}
-
-function column(path: Path): string {
-	return JSON.stringify(
-		path.map((name) => (typeof name === "number" ? "[]" : name)),
-	);
-}
-
-function pathText(path: Path): string {
-	return path
-		.map((name) =>
-			/[.`]/.test(String(name))
-				? `\`${String(name).replaceAll("`", "``")}\``
-				: String(name),
-		)
-		.join(".");
 }

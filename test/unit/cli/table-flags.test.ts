@@ -29,6 +29,7 @@ const WRONG: readonly (readonly [readonly string[], string])[] = [
 	[["reed", "P"], "there is no command table reed; did you mean read?"],
 	[["dance", "P"], "there are create, show, schema"],
 	[["read"], "table read needs a PATH"],
+	[["create", "", "--schema", "id long"], "table create needs a PATH"],
 	[["read", "P", "more"], "takes one PATH; more is too much"],
 	[["read", "gopher://x"], "gopher://x has a scheme that is not supported"],
 	[["read", "P", "--colums", "a"], "no flag --colums; did you mean --columns?"],

@@ -347,3 +347,44 @@ test("a checkpoint is written, the log compacted, and cleaned when it is old", a
 	);
 	expect(await table("read", kept, "--count")).toBe("5\n");
 });
+
+test("a table that can't be written is not changed, and nothing of its log deleted", async () => {
+	const foreign = join(dir, "foreign");
+	await table("create", foreign, "--schema", "id long");
+	const log = join(foreign, "_delta_log");
+	const protocol = {
+		minReaderVersion: 1,
+		minWriterVersion: 7,
+		writerFeatures: ["warpDrive"],
+	};
+	await writeFile(
+		join(log, "00000000000000000001.json"),
+		`${JSON.stringify({ protocol })}\n`,
+	);
+	const before = await readdir(log);
+	for (const flags of [
+		["checkpoint", foreign],
+		["checkpoint", foreign, "--clean-log"],
+		["checkpoint", foreign, "--compact-log", "0..1"],
+		["alter", foreign, "--set", "mine=1"],
+	])
+		expect(await failure(...flags)).toMatch(
+			/^DELTA_UNSUPPORTED_WRITER: .*warpDrive/,
+		);
+	expect(await readdir(log)).toEqual(before);
+	expect(await table("read", foreign, "--count")).toBe("0\n");
+});
+
+test("a table that couldn't be written to is not made", async () => {
+	for (const property of [
+		"delta.enableIcebergCompatV2=true",
+		"delta.feature.redirectWriterOnly=supported",
+	])
+		expect(
+			await failure(
+				...["create", join(dir, "never"), "--schema", "id long"],
+				...["--property", property],
+			),
+		).toMatch(/^DELTA_UNSUPPORTED_WRITER: /);
+	expect(await readdir(dir)).not.toContain("never");
+});

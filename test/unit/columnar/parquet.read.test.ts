@@ -1,5 +1,6 @@
 import { parquetMetadata } from "hyparquet";
 import { expect, test } from "vitest";
+import { takeVector } from "../../../src/columnar/batch.ts";
 import { vectorOf } from "../../../src/columnar/literal.ts";
 import {
 	encodeParquet,
@@ -170,6 +171,39 @@ test("only the wanted columns are fetched", async () => {
 	await expect(readRows(file, schema, ["kee"])).rejects.toThrow(/"kee"/);
 });
 
+test("columns far from each other are fetched at the same time, near ones at once", async () => {
+	const names = ["a", "b", "far", "c"];
+	const schema = struct(...names.map((name) => field(name, "binary")));
+	const rows = Array.from({ length: 1000 }, () =>
+		Object.fromEntries(
+			names.map((name) => [
+				name,
+				crypto.getRandomValues(new Uint8Array(name === "far" ? 300 : 10)),
+			]),
+		),
+	);
+	const { bytes } = encodeParquet([batchOf(schema, rows)]);
+	let footer = true;
+	let under = 0;
+	let most = 0;
+	let reads = 0;
+	const file: RandomAccess = {
+		size: bytes.length,
+		read: async (start, end) => {
+			most = Math.max(most, ++under);
+			reads++;
+			await new Promise((done) => setTimeout(done, 5));
+			under--;
+			if (footer) most = reads = 0;
+			footer = false;
+			return bytes.subarray(start, end);
+		},
+	};
+	const got = await readRows(file, schema, ["a", "b", "c"]);
+	expect(got).toEqual(rows.map(({ a, b, c }) => ({ a, b, c })));
+	expect({ reads, most }).toEqual({ reads: 2, most: 2 });
+});
+
 test("rows are counted even where no column is wanted", async () => {
 	const schema = struct(field("key", "long"));
 	const rows = [{ key: 1n }, { key: 2n }, { key: 3n }];
@@ -318,6 +352,32 @@ test("wide rows end row groups and batches before they take too much memory", as
 			got[i]?.n === n && Buffer.compare(got[i]?.wide as Uint8Array, wide) === 0,
 	);
 	expect(same).toBe(true);
+});
+
+test("a long text that many rows share isn't repeated for all of them at once", async () => {
+	const schema = struct(field("text", "string"));
+	const texts = ["a", "b"].map((letter) => letter.repeat(50_000));
+	const rows = Array.from({ length: 1000 }, (_, i) => ({
+		text: texts[i % 2] as string,
+	}));
+	const vector = takeVector(
+		vectorOf("string", texts),
+		Int32Array.from(rows, (_, i) => i % 2),
+	);
+	const batch: Batch = { schema, length: rows.length, columns: [vector] };
+	const { bytes } = encodeParquet([batch]);
+	expect(bytes.length).toBeLessThan(100_000);
+	let read = 0;
+	for await (const { batch: part } of readParquet(bytesFile(bytes), {
+		schema,
+		batchBytes: 5_000_000,
+	})) {
+		const [column] = part.columns;
+		if (column?.kind !== "bytes") throw new Error("no texts");
+		expect(column.data.length).toBeLessThan(6_000_000);
+		read += part.length;
+	}
+	expect(read).toBe(rows.length);
 });
 
 test("fields of a fetched row group can be decoded one by one", async () => {

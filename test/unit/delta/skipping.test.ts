@@ -351,6 +351,16 @@ test("wide bounds tell no null from all, and nothing in between", () => {
 	expect(keeps("i IS NOT NULL", { ...FILE, stats: stats(2) })).toBe(false);
 });
 
+test("a greatest timestamp that lost its microseconds skips no row", () => {
+	const stats =
+		'{"numRecords":1,"minValues":{"ts":"1970-01-01T00:00:02.000Z"},"maxValues":{"ts":"1970-01-01T00:00:02.000Z"},"nullCount":{"ts":0},"tightBounds":true}';
+	const at = (time: string): boolean =>
+		keeps(`ts = TIMESTAMP '1970-01-01 00:00:${time}'`, { ...FILE, stats });
+	expect(at("02.000999")).toBe(true);
+	expect(at("02.002")).toBe(false);
+	expect(at("01.999999")).toBe(false);
+});
+
 test("a file whose rows are all deleted, or that has none, is skipped", () => {
 	const deletionVector = {
 		storageType: "i" as const,

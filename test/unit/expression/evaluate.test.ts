@@ -359,3 +359,52 @@ test("columns are compared as single values are", () => {
 		});
 	}
 });
+
+test("whatever is parsed and bound is evaluated, or fails with a typed error", () => {
+	const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
+	const random = randomOf(seed);
+	const atoms =
+		"i k l d f m w t b dt ts n x st st.a st.c 1 -2.5 1e300 9223372036854775807 'a' '5' '2024-02-30' X'00' NULL TRUE DATE'2024-01-01' TIMESTAMP'2024-01-01' current_date()".split(
+			" ",
+		);
+	const types =
+		"tinyint int bigint float double decimal(38,10) decimal(3,3) string binary boolean date timestamp timestamp_ntz".split(
+			" ",
+		);
+	const some = (values: readonly string[]): string =>
+		values[random(values.length)] as string;
+	const any = (depth: number): string => {
+		if (depth === 0 || random(4) === 0) return some(atoms);
+		const inner = (): string => `(${any(depth - 1)})`;
+		return [
+			() =>
+				`${inner()} ${some(["+", "-", "*", "/", "%", "||", "=", "<", "<=>", "AND", "OR", "LIKE"])} ${inner()}`,
+			() => `${some(["-", "NOT"])} ${inner()}`,
+			() => `CAST(${inner()} AS ${some(types)})`,
+			() => `CASE WHEN ${inner()} THEN ${inner()} ELSE ${inner()} END`,
+			() => `CASE ${inner()} WHEN ${inner()} THEN ${inner()} END`,
+			() => `coalesce(${inner()}, ${inner()})`,
+			() =>
+				`${some(["length", "lower", "upper", "abs", "year", "month", "day", "hour", "minute", "second"])}(${inner()})`,
+			() => `substring(${inner()}, ${inner()}, ${inner()})`,
+			() => `date_trunc('${some(["week", "HOUR", "YEAR"])}', ${inner()})`,
+			() => `date_format(${inner()}, 'yyyy-MM-dd-HH')`,
+			() => `${inner()} IN (${inner()}, ${inner()})`,
+			() => `${inner()} BETWEEN ${inner()} AND ${inner()}`,
+			() => `${inner()} IS ${some(["", "NOT "])}${some(["NULL", "TRUE"])}`,
+		][random(13)]?.() as string;
+	};
+	let answered = 0;
+	for (let run = 0; run < 4000; run++) {
+		const batch = randomBatch(random, 3);
+		const text = any(3);
+		try {
+			values(text, batch, 0);
+			answered++;
+		} catch (error) {
+			if (!(error instanceof ExpressionError))
+				throw new Error(`seed ${seed}: ${text}`, { cause: error });
+		}
+	}
+	expect(answered, `seed ${seed}`).toBeGreaterThan(200);
+});

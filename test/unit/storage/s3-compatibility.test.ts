@@ -16,12 +16,16 @@ test.each([
 ] as const)(
 	"a store that refuses checksums gets none after its first refusal: %j",
 	async (refusal) => {
-		const { store, requests } = await scriptedS3((seen) =>
-			hasChecksum(seen) ? refusal : { status: 200 },
+		const { store, requests } = await scriptedS3((seen, count) =>
+			hasChecksum(seen)
+				? refusal
+				: count === 3
+					? failure(412, "PreconditionFailed")
+					: { status: 200 },
 		);
 		expect(await store.putIfAbsent("a", body)).toEqual({ kind: "created" });
 		await store.put("b", body);
-		expect(requests.map(hasChecksum)).toEqual([true, false, false]);
+		expect(requests.map(hasChecksum)).toEqual([true, false, false, false]);
 	},
 );
 
@@ -48,6 +52,31 @@ test("a store without conditional writes is told at the first commit", async () 
 		code: "STORAGE_NO_CONDITIONAL_PUT",
 		retryable: false,
 	});
+});
+
+test("a store that ignores the condition is found out by the first commit, and nothing is replaced", async () => {
+	const { store, requests } = await scriptedS3(() => ({ status: 200 }));
+	await expect(store.putIfAbsent("a", body)).rejects.toMatchObject({
+		code: "STORAGE_NO_CONDITIONAL_PUT",
+		message: expect.stringContaining("ignores"),
+	});
+	expect(requests.map((request) => request.body)).toEqual(["{}", "{}"]);
+	expect(new Set(requests.map(({ url }) => url)).size).toBe(1);
+});
+
+test("a store that was seen to refuse a name that is taken is not asked again", async () => {
+	const stored = new Set<string>();
+	const { store, requests } = await scriptedS3(({ url }, count) => {
+		if (count === 2) return failure(503, "SlowDown");
+		if (stored.has(url)) return failure(412, "PreconditionFailed");
+		stored.add(url);
+		return { status: 200 };
+	});
+	for (const name of ["a", "b", "c"])
+		expect(await store.putIfAbsent(name, body)).toEqual({ kind: "created" });
+	const names = requests.map(({ url }) => /orders\/(\w)/.exec(url)?.[1]);
+	// The answer for `a` was lost, the one for `b` proves it.
+	expect(names).toEqual(["a", "a", "b", "b", "c"]);
 });
 
 test("a body that does not match its checksum is read again, and never handed out", async () => {

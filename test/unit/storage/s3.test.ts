@@ -14,7 +14,9 @@ const body = Buffer.from("{}");
 const CRC32_OF_BRACES = "o6a/Qw==";
 
 test("a commit asks the store to refuse a name that is taken", async () => {
-	const { store, requests } = await scriptedS3(() => ({ status: 200 }));
+	const { store, requests } = await scriptedS3((_, count) =>
+		count === 1 ? { status: 200 } : failure(412, "PreconditionFailed"),
+	);
 	expect(await store.putIfAbsent("_delta_log/0.json", body)).toEqual({
 		kind: "created",
 	});

@@ -1,0 +1,359 @@
+import { spawn, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { field, struct } from "../src/columnar/types.ts";
+import type { Batch } from "../src/columnar/vector.ts";
+import type { Action } from "../src/delta/actions.ts";
+import { commit } from "../src/delta/commit.ts";
+import type { Engine } from "../src/delta/engine.ts";
+import { newLayout } from "../src/delta/evolve.ts";
+import { stageFiles } from "../src/delta/stage.ts";
+import { IndexMemory } from "../src/index/key-index.ts";
+import { openDisk } from "../src/storage/disk.ts";
+import { openFileStore } from "../src/storage/file.ts";
+import { DEFAULT_SESSION_TIMEOUT_MS } from "../src/writer/config.ts";
+import { TableWriter } from "../src/writer/table-writer.ts";
+import { SHARD_TAG } from "../src/writer/upsert-index.ts";
+import { JUDGES_PYTHON, memoryOf } from "../stack/components.ts";
+import { mongoEnvelope } from "./envelope.ts";
+
+/**
+ * Upserts of MongoDB envelopes of about 1 KB into tables of two sizes: batches of 50,000 changes of
+ * random keys, decoded, staged and committed on a local disk, with each batch made beforehand and not
+ * counted. The tables are made with the key and one more column, in files of 250,000 rows: old rows are
+ * never read, so what else they hold does not matter. Beside it delta-rs MERGE of the same batches into
+ * a table of the smaller size.
+ */
+const { values } = parseArgs({
+	options: {
+		sizes: { type: "string", default: "1000000,20000000" },
+		batches: { type: "string", default: "20" },
+		memory: { type: "string", default: "256" },
+		peer: { type: "string", default: "2" },
+		folder: { type: "string" },
+		child: { type: "string" },
+		profile: { type: "boolean", default: false },
+	},
+});
+const BATCH = 50_000;
+const FILE_ROWS = 250_000;
+const batches = Number(values.batches);
+const TOPIC = "bench.shop.orders";
+
+interface Result {
+	readonly seconds: number;
+	readonly cpuSeconds: number;
+	readonly peakRss: number;
+	readonly rebuildCpuSeconds: number;
+	readonly reopenCpuSeconds: number;
+	readonly indexMB: number;
+	readonly files: number;
+}
+
+if (values.child !== undefined)
+	console.log(JSON.stringify(await measure(Number(values.child))));
+else await compare();
+
+async function compare(): Promise<void> {
+	const sizes = values.sizes.split(",").map(Number);
+	const dir = values.folder ?? mkdtempSync(join(tmpdir(), "tributary-upsert-"));
+	mkdirSync(dir, { recursive: true });
+	try {
+		const perEvent: number[] = [];
+		for (const size of sizes) {
+			const result = run(size, dir);
+			const events = batches * BATCH;
+			perEvent.push(result.cpuSeconds / events);
+			print(`tributary, ${size} rows`, result, events);
+		}
+		if (perEvent.length > 1)
+			console.log(
+				`CPU per event, ${sizes[1]} rows to ${sizes[0]}: ${((perEvent[1] as number) / (perEvent[0] as number)).toFixed(2)}`,
+			);
+		const merged = await peer(sizes[0] as number, dir);
+		if (merged === undefined) return;
+		const events = Number(values.peer) * BATCH;
+		print(
+			`json.loads, pyarrow, delta-rs MERGE, ${sizes[0]} rows`,
+			merged,
+			events,
+		);
+		console.log(
+			`CPU per event: delta-rs takes ${(merged.cpuSeconds / events / (perEvent[0] as number)).toFixed(1)} times as much`,
+		);
+	} finally {
+		rmSync(dir, { recursive: true, force: true });
+	}
+}
+
+function print(
+	name: string,
+	result: { seconds: number; cpuSeconds: number; peakRss: number },
+	events: number,
+): void {
+	const { seconds, cpuSeconds, peakRss, ...rest } = result;
+	console.log(
+		JSON.stringify({
+			candidate: name,
+			events,
+			"events/s": Math.round(events / seconds),
+			"events/s per core": Math.round(events / cpuSeconds),
+			"CPU s per million": Number(((cpuSeconds / events) * 1e6).toFixed(2)),
+			"peak RSS MB": Math.round(peakRss / 1e6),
+			...rest,
+		}),
+	);
+}
+
+/** In a process of its own, so that its peak of memory is its own. */
+function run(size: number, dir: string): Result {
+	const { stdout, status } = spawnSync(
+		process.execPath,
+		[
+			...(values.profile
+				? ["--cpu-prof", `--cpu-prof-dir=${dir}-profile`]
+				: []),
+			import.meta.filename,
+			...["--child", String(size), "--folder", join(dir, String(size))],
+			...["--batches", String(batches), "--memory", values.memory],
+		],
+		{ stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" },
+	);
+	if (status !== 0) throw new Error(`the run with ${size} rows failed`);
+	return JSON.parse(stdout) as Result;
+}
+
+async function measure(size: number): Promise<Result> {
+	const folder = values.folder as string;
+	const engine: Engine = {
+		store: openFileStore(join(folder, "table")),
+		now: Date.now,
+		uuid: randomUUID,
+		sleep: (ms) => sleep(ms),
+		random: Math.random,
+	};
+	await makeTable(engine, size);
+	const memory = new IndexMemory(Number(values.memory) * 2 ** 20);
+	const open = (): TableWriter =>
+		writerOf(engine, memory, join(folder, "index"));
+	let offset = 0;
+	let random = 1;
+	const draw = (): number => {
+		random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
+		return Math.floor((random / 2 ** 32) * size);
+	};
+	const next = () =>
+		Array.from({ length: BATCH }, () => {
+			const { key, value } = mongoEnvelope(draw());
+			return {
+				key: Buffer.from(key),
+				value: Buffer.from(value.replace('"op":"c"', '"op":"u"')),
+				topic: TOPIC,
+				partition: 0,
+				offset: BigInt(offset++),
+			};
+		});
+	const flush = async (writer: TableWriter, messages = next()) => {
+		const cpu = process.cpuUsage();
+		const started = performance.now();
+		for (const message of messages) writer.decode(message);
+		const outcome = await writer.flush();
+		if (outcome.kind !== "committed") throw new Error(outcome.kind);
+		const { user, system } = process.cpuUsage(cpu);
+		return {
+			seconds: (performance.now() - started) / 1000,
+			cpuSeconds: (user + system) / 1e6,
+		};
+	};
+	let writer = open();
+	await writer.load(0, 1);
+	const rebuild = await flush(writer);
+	for (let warm = 0; warm < 3; warm++) await flush(writer);
+	let seconds = 0;
+	let cpuSeconds = 0;
+	for (let batch = 0; batch < batches; batch++) {
+		const cost = await flush(writer);
+		if (process.env.VERBOSE !== undefined) console.error(batch, cost);
+		seconds += cost.seconds;
+		cpuSeconds += cost.cpuSeconds;
+	}
+	const mean = cpuSeconds / batches;
+	await writer.close();
+	writer = open();
+	await writer.load(0, 1);
+	const reopen = await flush(writer);
+	const indexMB = Math.round(memory.used / 1e6);
+	await writer.close();
+	return {
+		seconds,
+		cpuSeconds,
+		peakRss: memoryOf(process.pid).peak,
+		rebuildCpuSeconds: Number((rebuild.cpuSeconds - mean).toFixed(2)),
+		reopenCpuSeconds: Number((reopen.cpuSeconds - mean).toFixed(2)),
+		indexMB,
+		files: size / FILE_ROWS + batches + 5,
+	};
+}
+
+async function makeTable(engine: Engine, size: number): Promise<void> {
+	const schema = struct(field("_id", "string"), field("quantity", "long"));
+	const created = newLayout(
+		engine.store.url,
+		{
+			schema,
+			partitionColumns: [],
+			configuration: {
+				"tributary.source": "shop.orders",
+				"tributary.key": '["_id"]',
+				"delta.enableDeletionVectors": "true",
+			},
+			name: "orders",
+		},
+		engine,
+	);
+	const adds: Action[] = [];
+	for (let from = 0; from < size; from += FILE_ROWS)
+		for (const { add } of await stageFiles(
+			engine,
+			created.table,
+			rowsFrom(schema, from, Math.min(FILE_ROWS, size - from)),
+			{ tags: { [SHARD_TAG]: "0/1" } },
+		))
+			adds.push({ add });
+	const outcome = await commit(engine, {
+		base: undefined,
+		plan: () => ({
+			kind: "commit",
+			actions: [...created.actions, ...adds],
+			info: { operation: "WRITE" },
+		}),
+	});
+	if (outcome.kind !== "committed") throw new Error(outcome.kind);
+}
+
+function rowsFrom(
+	schema: Batch["schema"],
+	from: number,
+	length: number,
+): Batch {
+	const ids = Array.from({ length }, (_, i) =>
+		(from + i).toString(16).padStart(24, "6"),
+	);
+	return {
+		schema,
+		length,
+		columns: [
+			{
+				kind: "bytes",
+				length,
+				validity: undefined,
+				offsets: Int32Array.from({ length: length + 1 }, (_, i) => i * 24),
+				data: Buffer.from(ids.join("")),
+			},
+			{
+				kind: "i64",
+				length,
+				validity: undefined,
+				values: BigInt64Array.from({ length }, (_, i) => BigInt(i % 9)),
+			},
+		],
+	};
+}
+
+function writerOf(
+	engine: Engine,
+	memory: IndexMemory,
+	folder: string,
+): TableWriter {
+	return new TableWriter({
+		route: { path: "orders", mode: "upsert", source: "shop.orders" },
+		topic: TOPIC,
+		topicId: "id",
+		engine,
+		clusterId: "cluster",
+		index: {
+			memory,
+			disk: (_, shard) => openDisk(join(folder, encodeURIComponent(shard))),
+			onFollowed: (_, followed) => {
+				if (process.env.VERBOSE !== undefined) console.error(followed);
+			},
+		},
+		config: {
+			pipeline: "default.bench",
+			source: "mongodb",
+			kafka: {
+				brokers: [],
+				groupId: "group",
+				topics: /./,
+				topicPrefix: "bench",
+				fromBeginning: true,
+				onPositionLost: "stop",
+				sessionTimeoutMs: DEFAULT_SESSION_TIMEOUT_MS,
+				ssl: false,
+				sasl: undefined,
+			},
+			location: "",
+			credentials: {},
+			tablePath: "{table}",
+			writeMode: "upsert",
+			history: false,
+			deletes: "hard",
+			partitionBy: undefined,
+			onNewColumn: "add",
+			batch: {
+				maxRows: BATCH,
+				maxBytes: 2 ** 30,
+				maxDelayMs: 5000,
+				maxTotalBytes: 2 ** 28,
+			},
+			port: undefined,
+		},
+	});
+}
+
+async function peer(
+	size: number,
+	dir: string,
+): Promise<
+	{ seconds: number; cpuSeconds: number; peakRss: number } | undefined
+> {
+	const count = Number(values.peer);
+	if (count === 0) return undefined;
+	const file = join(dir, "messages.ndjson");
+	const out = createWriteStream(file);
+	let random = 1;
+	for (let i = 0; i < count * BATCH; i++) {
+		random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
+		const { value } = mongoEnvelope(Math.floor((random / 2 ** 32) * size));
+		if (!out.write(`${value}\n`))
+			await new Promise<void>((done) => out.once("drain", () => done()));
+	}
+	await new Promise<void>((done) => out.end(() => done()));
+	const child = spawn(
+		JUDGES_PYTHON,
+		[
+			join(import.meta.dirname, "peer_merge.py"),
+			file,
+			join(dir, "peer"),
+			String(size),
+		],
+		{ stdio: ["ignore", "pipe", "inherit"] },
+	);
+	let text = "";
+	child.stdout.on("data", (chunk: Buffer) => {
+		text += chunk.toString();
+	});
+	const status = await new Promise<number | null>((done) => {
+		child.once("error", () => done(null));
+		child.once("exit", done);
+	});
+	if (status === 0) return JSON.parse(text);
+	console.log(
+		"no peer: its Python environment is not installed (stack/install.sh judges)",
+	);
+	return undefined;
+}

@@ -1,0 +1,142 @@
+import type { TypedField } from "../../../src/change/connect-schema.ts";
+import type { DataType } from "../../../src/columnar/types.ts";
+import { toJson } from "../../../src/columnar/value.ts";
+import type { Value } from "../../../src/columnar/vector.ts";
+import { type Leaf, SPECIAL } from "./reference-values.ts";
+
+export type Path = readonly (string | number)[];
+
+/** A value, or the mark of an object or array, at its place in a row. */
+export interface Entry {
+	readonly row: number;
+	readonly path: Path;
+	readonly value: Leaf | "object" | "array";
+}
+
+/** The value at a place of a row as JSON. */
+export function jsonAt(
+	types: ReadonlyMap<string, string>,
+	entries: readonly Entry[],
+	path: Path,
+	type: string,
+): string {
+	const below = entries.filter((one) =>
+		path.every((name, i) => one.path[i] === name),
+	);
+	const own = below.find((one) => one.path.length === path.length);
+	if (own === undefined || own.value === null) return "null";
+	if (type === "struct") {
+		const fields = [...types].flatMap(([key, inner]) => {
+			const place = JSON.parse(key) as string[];
+			const name = place.at(-1) ?? "";
+			return place.length === path.length + 1 &&
+				column(path) === JSON.stringify(place.slice(0, -1)) &&
+				hasType(types, place)
+				? [
+						`${JSON.stringify(name)}:${jsonAt(types, below, [...path, name], inner)}`,
+					]
+				: [];
+		});
+		return `{${fields.sort().join(",")}}`;
+	}
+	if (type === "list") {
+		const count =
+			1 +
+			Math.max(-1, ...below.map((one) => Number(one.path[path.length] ?? -1)));
+		const length = own.value === "array" ? count : 0;
+		const inner = types.get(column([...path, 0])) ?? "void";
+		return `[${Array.from({ length }, (_, i) => jsonAt(types, below, [...path, i], inner)).join(",")}]`;
+	}
+	const value = own.value as Leaf;
+	const shown: Value =
+		type === "double" && typeof value === "bigint" ? Number(value) : value;
+	return toJson(shown, type as DataType);
+}
+
+/** A struct without a typed field is no column. */
+function hasType(
+	types: ReadonlyMap<string, string>,
+	place: readonly string[],
+): boolean {
+	const type = types.get(JSON.stringify(place));
+	if (type !== "struct" && type !== "list") return type !== undefined;
+	return [...types.keys()].some((key) => {
+		const inner = JSON.parse(key) as string[];
+		return (
+			inner.length === place.length + 1 &&
+			place.every((name, i) => inner[i] === name) &&
+			hasType(types, inner)
+		);
+	});
+}
+
+export function column(path: Path): string {
+	return JSON.stringify(
+		path.map((name) => (typeof name === "number" ? "[]" : name)),
+	);
+}
+
+export function pathText(path: Path): string {
+	return path
+		.map((name) =>
+			/[.`]/.test(String(name))
+				? `\`${String(name).replaceAll("`", "``")}\``
+				: String(name),
+		)
+		.join(".");
+}
+
+export function typeName(field: TypedField): string {
+	if (field.conversion === "struct") return "struct";
+	return field.conversion === "array" ? "list" : String(field.type);
+}
+
+/** What a column of type `target` holds for a value of type `type`; `undefined` if it can't. */
+export function fitting(
+	value: Leaf,
+	type: string,
+	target: string,
+	whole: boolean,
+): Leaf | undefined {
+	if (type === SPECIAL) return target === "double" ? value : undefined;
+	if (type === "double" && typeof value === "number") {
+		if (target === "double") return value;
+		// Written with a fraction of zeros only.
+		return target === "long" && whole && Number.isSafeInteger(value)
+			? BigInt(value)
+			: undefined;
+	}
+	if (type === "long" && typeof value === "bigint") {
+		const limits: Record<string, bigint> = {
+			byte: 7n,
+			short: 15n,
+			integer: 31n,
+			long: 63n,
+		};
+		const bits = limits[target];
+		if (bits !== undefined)
+			return value < 1n << bits && value >= -(1n << bits)
+				? target === "long"
+					? value
+					: Number(value)
+				: undefined;
+		if (target === "double") {
+			const double = Number(value);
+			return Number.isFinite(double) && BigInt(double) === value
+				? double
+				: undefined;
+		}
+		const decimal = /^decimal\((\d+),(\d+)\)$/.exec(target);
+		if (decimal === null) return undefined;
+		const scale = Number(decimal[2]);
+		const unscaled = value * 10n ** BigInt(scale);
+		return digits(unscaled) <= Number(decimal[1])
+			? { unscaled, scale }
+			: undefined;
+	}
+	return type === target ? value : undefined;
+}
+
+function digits(value: bigint): number {
+	return value === 0n ? 0 : String(value).replace("-", "").length;
+}
