@@ -153,42 +153,67 @@ test("SIGTERM commits the rows that wait for their batch, and ends with status 0
 	}
 });
 
-test("a topic that was made anew is refused, not skipped up to the old position", async () => {
+test("a topic that was made anew, and is longer than the old one, is told; skipped or taken for it never", async () => {
 	const topic = "anew.shop.orders";
 	const collection = new ChangingCollection({
 		random: seeded(SEED),
 		keys: 100,
 		partitions: 1,
 	});
-	const writer = new WriterUnderTest({
+	const options = {
 		name: "anew",
 		dir,
 		stack,
 		sink: { writeMode: "append" },
 		batch: { maxDelay: "300ms" },
-	});
-	const records = Array.from({ length: 100 }, () => collection.change()).flat();
-	try {
-		await producer.send({ topic, messages: records });
-		const first = await writer.start();
-		await vi.waitFor(
+	};
+	const writer = new WriterUnderTest(options);
+	const records = Array.from({ length: 150 }, () => collection.change()).flat();
+	const before = records.slice(0, 100);
+	// A tombstone makes no row.
+	const rowsOf = (messages: typeof records): number =>
+		messages.filter(({ value }) => value !== null).length;
+	const rowsAre = (count: number) =>
+		vi.waitFor(
 			async () =>
 				expect((await tableRows(writer.lake, "orders"))?.rows).toHaveLength(
-					100,
+					count,
 				),
-			{ timeout: 30_000, interval: 200 },
+			{ timeout: 60_000, interval: 300 },
 		);
+	try {
+		await producer.send({ topic, messages: before });
+		const first = await writer.start();
+		await rowsAre(rowsOf(before));
 		expect(await first.end("SIGTERM")).toBe(0);
 		await admin.deleteTopics({ topics: [topic] });
 		await vi.waitFor(
 			async () => expect(await admin.listTopics()).not.toContain(topic),
-			{ timeout: 10_000 },
+			{ timeout: 30_000 },
 		);
 		await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
-		await producer.send({ topic, messages: records.slice(0, 10) });
+		await producer.send({ topic, messages: records });
 		const second = await writer.start();
-		expect(await second.exited).toBe(1);
-		expect(writer.logTail()).toContain("the topic was made anew");
+		await vi.waitFor(
+			async () =>
+				expect((await second.status()).error).toContain(
+					"the topic was made anew",
+				),
+			{ timeout: 60_000, interval: 300 },
+		);
+		await rowsAre(rowsOf(before));
+		expect(await second.end("SIGTERM")).toBe(0);
+		// Told to, it goes on with the new topic from its start.
+		const willing = new WriterUnderTest({
+			...options,
+			kafka: { onPositionLost: "continue" },
+		});
+		try {
+			await willing.start();
+			await rowsAre(rowsOf(before) + rowsOf(records));
+		} finally {
+			await willing.killAll();
+		}
 	} finally {
 		await writer.killAll();
 	}

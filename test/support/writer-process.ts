@@ -15,6 +15,7 @@ export interface PipelineOptions {
 	readonly stack: Stack<"kafka" | "s3">;
 	readonly sink: Readonly<Record<string, unknown>>;
 	readonly batch: Readonly<Record<string, unknown>>;
+	readonly kafka?: Readonly<Record<string, unknown>>;
 }
 
 export interface WriterProcess {
@@ -34,7 +35,8 @@ export class WriterUnderTest {
 	readonly #bootstrap: string;
 	readonly #running = new Set<WriterProcess>();
 
-	constructor({ name, dir, stack, sink, batch }: PipelineOptions) {
+	constructor(options: PipelineOptions) {
+		const { name, dir, stack, sink, batch } = options;
 		const { kafka, s3 } = stack;
 		this.#bootstrap = kafka.bootstrap;
 		this.#config = join(dir, `${name}.yaml`);
@@ -62,6 +64,7 @@ export class WriterUnderTest {
 					bootstrapServers: [kafka.bootstrap],
 					connectUrl: "http://127.0.0.1:1",
 					topicPrefix: name,
+					...options.kafka,
 				},
 				sink: {
 					location: this.lake.location,
