@@ -82,12 +82,16 @@ function decompressAs(
 		case "SNAPPY":
 			return uncompressSnappy(page, size);
 		case "GZIP":
-			return gunzipSync(page, { maxOutputLength: size + 1 });
+			return gunzipSync(page, {
+				chunkSize: Math.min(size, 4 * 1024 * 1024) + 64,
+				maxOutputLength: size + 1,
+			});
 		case "BROTLI":
 			return brotliDecompressSync(page, { maxOutputLength: size + 1 });
 		case "ZSTD":
 			return zstdDecompressSync(page, {
-				chunkSize: Math.min(Math.max(size, 64), 4 * 1024 * 1024),
+				// With room left zlib knows that it is done; else it would make another chunk.
+				chunkSize: Math.min(size, 4 * 1024 * 1024) + 64,
 				maxOutputLength: size + 1,
 			});
 		case "LZ4_RAW":
