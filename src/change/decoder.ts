@@ -19,7 +19,6 @@ import { type Envelope, EnvelopeReader } from "./envelope.ts";
 import { ImageReader } from "./image.ts";
 import { JsonReader } from "./json.ts";
 import { JsonSyntaxError } from "./json-input.ts";
-import { rowKeys } from "./key.ts";
 import { MessageKeyReader } from "./message-key.ts";
 import {
 	DELETED,
@@ -176,14 +175,10 @@ export class TableDecoder {
 		const rescued = this.#rescuedColumn.finish(length);
 		if (this.#rescuedInTable) push(RESCUED_DATA, rescued);
 		const batch: Batch = { schema: struct(...fields), length, columns };
-		const keyColumns = this.#keyColumns;
 		const result: ChangeBatch = {
 			batch,
-			get keys() {
-				return mode === "upsert" ? rowKeys(batch, keyColumns) : [];
-			},
 			deleted,
-			keyColumns,
+			keyColumns: this.#keyColumns,
 			truncated: this.#truncated,
 			newestSourceMs: Math.floor(this.#newestMicros / 1000),
 			oldestStreamedMs: Math.floor(this.#oldestStreamedMicros / 1000),
