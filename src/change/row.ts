@@ -63,7 +63,8 @@ export class RowReader {
 		this.json = json;
 		this.#extended = options.extended;
 		this.#typed = root.declared !== undefined;
-		this.#path.length = 0;
+		// A row that could not be read to its end has left a path; setting a length is not for free.
+		if (this.#path.length > 0) this.#path.length = 0;
 		json.expect(0x7b);
 		this.#object(root, row);
 	}
@@ -79,7 +80,8 @@ export class RowReader {
 		this.json = json;
 		this.#extended = options.extended;
 		this.#typed = root.declared !== undefined;
-		this.#path.length = 0;
+		// A row that could not be read to its end has left a path; setting a length is not for free.
+		if (this.#path.length > 0) this.#path.length = 0;
 		root.begin(row);
 		const slot = root.index.named(name) ?? this.#unknown(root, name);
 		if (slot !== undefined) this.#field(root, slot, row);
