@@ -20,6 +20,7 @@ import {
 import { readTyped } from "./typed.ts";
 
 const MAX_DEPTH = 64;
+const NO_INPUT = new JsonReader();
 
 /**
  * Reads JSON objects into builders. Names are expected in the order of the last record and looked up
@@ -27,7 +28,7 @@ const MAX_DEPTH = 64;
  * and the column stays null.
  */
 export class RowReader {
-	json = new JsonReader();
+	json = NO_INPUT;
 	readonly numbers = new NumberReader();
 	readonly journal: Journal;
 	readonly #rescued: Rescued;

@@ -73,7 +73,7 @@ test("a thousand columns, in two orders, arrive in theirs", () => {
 		expect(third?.[`field ${i}`]).toBe(i % 3 === 0 ? String(i) : undefined);
 });
 
-test("a document of 16 MB keeps every byte, with escapes and without, and gives its memory back", () => {
+test("a document of 16 MB keeps every byte, with escapes and without", () => {
 	const decoder = mongo();
 	const plain = "x".repeat(8_000_000);
 	const escaped = 'say "ä"\n'.repeat(900_000);
