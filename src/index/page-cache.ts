@@ -44,7 +44,7 @@ export class PageCache implements Reclaimable {
 		this.#name = options.name;
 		this.#memory = options.memory;
 		this.#frameOf = new Int32Array(options.pages).fill(-1);
-		this.#memory.add(this.#frameOf.byteLength);
+		this.#memory.addPages(this.#frameOf.byteLength);
 		this.#memory.touch(this);
 	}
 
@@ -115,7 +115,7 @@ export class PageCache implements Reclaimable {
 
 	reclaim(): void {
 		if (this.#busy) return;
-		this.#memory.add(-this.#slabs.length * SLAB_PAGES * PAGE_BYTES);
+		this.#memory.addPages(-this.#slabs.length * SLAB_PAGES * PAGE_BYTES);
 		this.#slabs.length = 0;
 		this.#frames = 0;
 		this.#pageOf = new Int32Array(0);
@@ -126,7 +126,7 @@ export class PageCache implements Reclaimable {
 	async close(): Promise<void> {
 		this.#busy = false;
 		this.reclaim();
-		this.#memory.add(-this.#frameOf.byteLength);
+		this.#memory.addPages(-this.#frameOf.byteLength);
 		this.#memory.forget(this);
 		await this.#file.close();
 	}
@@ -146,7 +146,7 @@ export class PageCache implements Reclaimable {
 		const small = this.#slabs.length * SLAB_PAGES < 2 * WINDOW_PAGES;
 		if (this.#memory.reserve(bytes, this)) this.#addSlab();
 		else if (small) {
-			this.#memory.add(bytes);
+			this.#memory.addPages(bytes);
 			this.#addSlab();
 		} else {
 			// Look-ups go through the file in order: the oldest page would be the next one wanted.
@@ -159,7 +159,7 @@ export class PageCache implements Reclaimable {
 				return frame;
 			}
 			// A window needs more than there is; a few pages more do no harm.
-			this.#memory.add(bytes);
+			this.#memory.addPages(bytes);
 			this.#addSlab();
 		}
 		return this.#frames++;
