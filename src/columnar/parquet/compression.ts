@@ -107,6 +107,12 @@ function decompressAs(
 }
 
 function lz4(block: Uint8Array, size: number): Uint8Array {
+	// A byte of a block stands for 255 bytes at most; the memory is set aside before it is read.
+	if (size > block.length * 255)
+		throw new ParquetError(
+			"PARQUET_INVALID",
+			`an LZ4 block of ${block.length} bytes can't hold the ${size} that its header says; the file is damaged`,
+		);
 	const sized = Buffer.alloc(4 + block.length);
 	sized.writeUInt32LE(size, 0);
 	sized.set(block, 4);
