@@ -43,6 +43,16 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 		mode: "append",
 		make: relationalEnvelope,
 	},
+	"postgresql, with schema, upsert": {
+		source: "postgresql",
+		mode: "upsert",
+		make: relationalEnvelope,
+	},
+	"postgresql, without schema": {
+		source: "postgresql",
+		mode: "append",
+		make: withoutSchema,
+	},
 	"JSON.parse twice, mongodb": {
 		source: "mongodb",
 		mode: "append",
@@ -76,6 +86,15 @@ else {
 	const shape = SHAPES[only];
 	if (shape === undefined) throw new Error(`unknown shape ${only}`);
 	console.log(JSON.stringify(run(only, shape)));
+}
+
+/** As with `schemas.enable=false`: the payload alone. */
+function withoutSchema(i: number): EnvelopeText {
+	const { key, value } = relationalEnvelope(i);
+	return {
+		key,
+		value: JSON.stringify((JSON.parse(value) as { payload: unknown }).payload),
+	};
 }
 
 function run(name: string, shape: Shape): Record<string, unknown> {

@@ -11,6 +11,7 @@ import type { Action } from "../src/delta/actions.ts";
 import { commit } from "../src/delta/commit.ts";
 import type { Engine } from "../src/delta/engine.ts";
 import { newLayout } from "../src/delta/evolve.ts";
+import { loadSnapshot } from "../src/delta/snapshot.ts";
 import { stageFiles } from "../src/delta/stage.ts";
 import { IndexMemory } from "../src/index/key-index.ts";
 import { openDisk } from "../src/storage/disk.ts";
@@ -136,7 +137,7 @@ async function measure(size: number): Promise<Result> {
 		sleep: (ms) => sleep(ms),
 		random: Math.random,
 	};
-	await makeTable(engine, size);
+	if ((await loadSnapshot(engine)) === undefined) await makeTable(engine, size);
 	const memory = new IndexMemory(Number(values.memory) * 2 ** 20);
 	const open = (): TableWriter =>
 		writerOf(engine, memory, join(folder, "index"));
@@ -170,7 +171,7 @@ async function measure(size: number): Promise<Result> {
 		};
 	};
 	let writer = open();
-	await writer.load(0, 1);
+	offset = Number((await writer.load(0, 1)) ?? -1n) + 1;
 	const rebuild = await flush(writer);
 	for (let warm = 0; warm < 3; warm++) await flush(writer);
 	let seconds = 0;

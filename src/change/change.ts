@@ -36,8 +36,7 @@ export type DeadLetterCode =
 
 export interface ChangeBatch {
 	readonly batch: Batch;
-	/** With upsert, per row: the row's identity and whether it is gone. */
-	readonly keys: readonly string[];
+	/** With upsert, per row: whether it is gone. */
 	readonly deleted: Uint8Array;
 	/** Columns that identify a row; empty when the source has no key. */
 	readonly keyColumns: readonly string[];

@@ -19,7 +19,6 @@ import { type Envelope, EnvelopeReader } from "./envelope.ts";
 import { ImageReader } from "./image.ts";
 import { JsonReader } from "./json.ts";
 import { JsonSyntaxError } from "./json-input.ts";
-import { rowKeys } from "./key.ts";
 import { MessageKeyReader } from "./message-key.ts";
 import {
 	DELETED,
@@ -176,14 +175,10 @@ export class TableDecoder {
 		const rescued = this.#rescuedColumn.finish(length);
 		if (this.#rescuedInTable) push(RESCUED_DATA, rescued);
 		const batch: Batch = { schema: struct(...fields), length, columns };
-		const keyColumns = this.#keyColumns;
 		const result: ChangeBatch = {
 			batch,
-			get keys() {
-				return mode === "upsert" ? rowKeys(batch, keyColumns) : [];
-			},
 			deleted,
-			keyColumns,
+			keyColumns: this.#keyColumns,
 			truncated: this.#truncated,
 			newestSourceMs: Math.floor(this.#newestMicros / 1000),
 			oldestStreamedMs: Math.floor(this.#oldestStreamedMicros / 1000),
@@ -243,8 +238,23 @@ export class TableDecoder {
 					"the record has no key, and a mirror needs one: give the source table a primary key, or use writeMode append",
 				);
 		}
+		const missing =
+			mode === "upsert"
+				? this.#keyColumns.find((name) => !this.#hasKey(name, row))
+				: undefined;
+		if (missing !== undefined)
+			return dead(
+				"KEY_MISSING",
+				`the key's column ${missing} is null, and a mirror can't tell such rows apart: use columns that are never null as key, or writeMode append`,
+			);
 		this.#complete(message, envelope, row, gone);
 		return ROW;
+	}
+
+	/** Whether the row has a value for this column, be it one that did not fit. */
+	#hasKey(name: string, row: number): boolean {
+		if (this.#root.index.named(name)?.presence?.has(row) === true) return true;
+		return this.#rescued.length > 0 && this.#rescued.has(name);
 	}
 
 	#truncate(message: ChangeMessage, envelope: Envelope, row: number): Decoded {

@@ -59,12 +59,24 @@ export class ImageReader {
 		this.bind(undefined);
 		json.pos = at;
 		json.string();
+		this.#readDocument(json.bytes, json.start, json.stop, row);
+	}
+
+	#readDocument(
+		source: Uint8Array,
+		from: number,
+		to: number,
+		row: number,
+	): void {
 		const document = this.#document;
-		document.loadString(json.bytes, json.start, json.stop);
-		this.#rows.read(document, this.#root, row, EXTENDED);
-		if (document.peek() !== 0 || document.pos !== document.end)
-			throw new JsonSyntaxError("more than one value in a document");
-		document.release();
+		try {
+			document.loadString(source, from, to);
+			this.#rows.read(document, this.#root, row, EXTENDED);
+			if (document.peek() !== 0 || document.pos !== document.end)
+				throw new JsonSyntaxError("more than one value in a document");
+		} finally {
+			document.release();
+		}
 	}
 
 	/** Reads Extended JSON that stands alone into one field of a row. */

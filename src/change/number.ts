@@ -1,3 +1,4 @@
+import { areDigits, fourDigits } from "./digits.ts";
 import type { JsonReader } from "./json.ts";
 
 /** An integer of at most 15 digits, in `value`. */
@@ -45,9 +46,9 @@ export class NumberReader {
 		else
 			for (;;) {
 				if (digits + 4 <= HEAD) {
-					const four = fourDigits(view.getInt32(pos, true));
-					if (four >= 0) {
-						head = head * 10_000 + four;
+					const word = view.getInt32(pos, true);
+					if (areDigits(word)) {
+						head = head * 10_000 + fourDigits(word);
 						digits += 4;
 						pos += 4;
 						digit = (bytes[pos] as number) - 0x30;
@@ -79,9 +80,9 @@ export class NumberReader {
 			const from = pos;
 			do {
 				if (digits > 0 && digits + 4 <= HEAD) {
-					const four = fourDigits(view.getInt32(pos, true));
-					if (four >= 0) {
-						head = head * 10_000 + four;
+					const word = view.getInt32(pos, true);
+					if (areDigits(word)) {
+						head = head * 10_000 + fourDigits(word);
 						digits += 4;
 						pos += 4;
 						digit = (bytes[pos] as number) - 0x30;
@@ -135,10 +136,14 @@ export class NumberReader {
 		const power = POWERS[count] as number;
 		const upper = Math.floor(head / 65_536);
 		const product = upper * power;
+		const top = Math.floor(product / 65_536);
 		const rest =
-			(product % 65_536) * 65_536 + (head - upper * 65_536) * power + tail;
-		let high = Math.floor(product / 65_536) + Math.floor(rest / 2 ** 32);
-		let low = rest % 2 ** 32;
+			(product - top * 65_536) * 65_536 +
+			(head - upper * 65_536) * power +
+			tail;
+		const carry = Math.floor(rest / 2 ** 32);
+		let high = top + carry;
+		let low = rest - carry * 2 ** 32;
 		if (high >= 2 ** 31 && !(negative && high === 2 ** 31 && low === 0))
 			return HUGE;
 		if (negative) {
@@ -150,19 +155,6 @@ export class NumberReader {
 		this.value = this.high * 2 ** 32 + (this.low >>> 0);
 		return WIDE;
 	}
-}
-
-/** The number of four digits in a little-endian word, or -1 for other bytes. */
-function fourDigits(word: number): number {
-	// Digits are 0x30 to 0x39: the upper half is 3, also after 6 was added to the lower.
-	if (
-		((word & 0xf0f0f0f0) | 0) !== 0x30303030 ||
-		(((word + 0x06060606) & 0xf0f0f0f0) | 0) !== 0x30303030
-	)
-		return -1;
-	const lower = word & 0x0f0f0f0f;
-	const pairs = (Math.imul(lower, 10) + (lower >>> 8)) & 0x00ff00ff;
-	return (pairs & 0xff) * 100 + (pairs >>> 16);
 }
 
 /**

@@ -4,7 +4,6 @@ import type {
 	F64Builder,
 	I32Builder,
 	I64Builder,
-	Presence,
 } from "../columnar/builder.ts";
 import type { Reading } from "./document.ts";
 import { BACKSLASH } from "./escape.ts";
@@ -23,7 +22,7 @@ const QUOTE = 0x22;
 
 /**
  * Reads the value that a column of a simple type nearly always has. False, with the reader where it
- * was, for anything else: null, another kind of value, a name that comes twice.
+ * was, for anything else, such as null.
  * @throws JsonSyntaxError
  */
 export function readQuickly(
@@ -34,7 +33,6 @@ export function readQuickly(
 ): boolean {
 	const { json } = reading;
 	const { bytes, pos } = json;
-	if ((slot.presence as Presence).length > row) return false;
 	let first = bytes[pos] as number;
 	if (first === 0x20) {
 		json.pos = pos + 1;

@@ -10,6 +10,14 @@ export class Rescued {
 		this.#entries.push({ path: pathText(path), json });
 	}
 
+	/** Whether a top-level field is here, with another value than null. */
+	has(name: string): boolean {
+		const path = pathText([name]);
+		return this.#entries.some(
+			(one) => one.path === path && one.json !== "null",
+		);
+	}
+
 	/** Forgets the entries since there were this many. */
 	truncate(length: number): void {
 		this.#entries.length = length;

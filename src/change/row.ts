@@ -20,6 +20,7 @@ import {
 import { readTyped } from "./typed.ts";
 
 const MAX_DEPTH = 64;
+const NO_INPUT = new JsonReader();
 
 /**
  * Reads JSON objects into builders. Names are expected in the order of the last record and looked up
@@ -27,7 +28,7 @@ const MAX_DEPTH = 64;
  * and the column stays null.
  */
 export class RowReader {
-	json = new JsonReader();
+	json = NO_INPUT;
 	readonly numbers = new NumberReader();
 	readonly journal: Journal;
 	readonly #rescued: Rescued;
@@ -63,7 +64,8 @@ export class RowReader {
 		this.json = json;
 		this.#extended = options.extended;
 		this.#typed = root.declared !== undefined;
-		this.#path.length = 0;
+		// A row that could not be read to its end has left a path; setting a length is not for free.
+		if (this.#path.length > 0) this.#path.length = 0;
 		json.expect(0x7b);
 		this.#object(root, row);
 	}
@@ -79,7 +81,8 @@ export class RowReader {
 		this.json = json;
 		this.#extended = options.extended;
 		this.#typed = root.declared !== undefined;
-		this.#path.length = 0;
+		// A row that could not be read to its end has left a path; setting a length is not for free.
+		if (this.#path.length > 0) this.#path.length = 0;
 		root.begin(row);
 		const slot = root.index.named(name) ?? this.#unknown(root, name);
 		if (slot !== undefined) this.#field(root, slot, row);

@@ -146,10 +146,14 @@ function parseZoned(text: string): bigint | undefined {
 		/^([-+]?\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[-+]\d\d:\d\d)$/.exec(
 			text,
 		);
-	if (match === null) return undefined;
-	const ms = Date.parse(`${match[1]}${match[3]}`);
-	if (Number.isNaN(ms)) return undefined;
-	return (
-		BigInt(ms) * 1000n + BigInt((match[2] ?? "").padEnd(6, "0").slice(0, 6))
-	);
+	const [, local = "", fraction = "", zone] = match ?? [];
+	const ms = Date.parse(`${local}${zone}`);
+	// JavaScript takes 29 February of any year, and 24 o'clock, for the day after.
+	if (Number.isNaN(ms) || !exists(local)) return undefined;
+	return BigInt(ms) * 1000n + BigInt(fraction.padEnd(6, "0").slice(0, 6));
+}
+
+function exists(local: string): boolean {
+	const ms = Date.parse(`${local}Z`);
+	return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(local);
 }

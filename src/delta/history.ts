@@ -125,8 +125,10 @@ async function inCommitTime(engine: Engine, version: number): Promise<number> {
 	);
 }
 
-/** A copied or clock-skewed log may have files whose times go back. */
-function orderedTimes(commits: readonly ListedVersion[]): ListedVersion[] {
+/** A copied or clock-skewed log may have files whose times go back: here they ascend. */
+export function orderedTimes(
+	commits: readonly ListedVersion[],
+): ListedVersion[] {
 	let last = Number.NEGATIVE_INFINITY;
 	return commits.map(({ version, modified }) => {
 		last = Math.max(modified, last + 1);

@@ -50,7 +50,7 @@ export class Base {
 		this.#firsts = firsts;
 		this.#name = options.name;
 		this.#memory = options.memory;
-		this.#memory.add(firsts.byteLength);
+		this.#memory.addPages(firsts.byteLength);
 		this.#cache = new PageCache(file, { ...options, pages: info.pages });
 	}
 
@@ -154,7 +154,7 @@ export class Base {
 	}
 
 	async close(): Promise<void> {
-		this.#memory.add(-this.#firsts.byteLength);
+		this.#memory.addPages(-this.#firsts.byteLength);
 		await this.#cache.close();
 	}
 }

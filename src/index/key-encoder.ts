@@ -159,7 +159,10 @@ function partOf(
 	if (value instanceof Uint8Array)
 		return Buffer.concat([Uint8Array.of(CLASS.binary), value]);
 	if (isDecimal(value)) return decimalPart(value.unscaled, value.scale);
-	return textOf(CLASS.document, canonicalText(value));
+	return textOf(
+		CLASS.document,
+		canonicalText(value) + rescuedInside(name, rescued, row),
+	);
 }
 
 /** Without the scale's trailing zeros, which widening adds. */
@@ -213,18 +216,56 @@ function canonicalText(value: Value): string {
 		.join(",")}}`;
 }
 
+/** What the row's rescued data has of a column that is null. */
 function rescuedPart(
 	name: string,
 	rescued: Vector | undefined,
 	row: number,
 ): Uint8Array | undefined {
-	if (rescued === undefined) return undefined;
-	const text = valueAt(rescued, "string", row);
-	if (typeof text !== "string") return undefined;
-	const value = (JSON.parse(text) as Record<string, unknown>)[name];
+	const value = rescuedValues(rescued, row)?.[pathName(name)];
 	return value === undefined || value === null
 		? undefined
 		: textOf(CLASS.rescued, JSON.stringify(value));
+}
+
+/** What the row's rescued data has of the inside of a document; empty without any. */
+function rescuedInside(
+	name: string,
+	rescued: Vector | undefined,
+	row: number,
+): string {
+	const prefix = `${pathName(name)}.`;
+	const inside = Object.entries(rescuedValues(rescued, row) ?? {}).filter(
+		([path]) => path.startsWith(prefix),
+	);
+	return inside.length === 0 ? "" : JSON.stringify(inside.sort());
+}
+
+function rescuedValues(
+	rescued: Vector | undefined,
+	row: number,
+): Readonly<Record<string, unknown>> | undefined {
+	if (rescued === undefined) return undefined;
+	const text = valueAt(rescued, "string", row);
+	return typeof text === "string" ? parseExactly(text) : undefined;
+}
+
+/** Numbers as their text: no two of them become one. */
+function parseExactly(text: string): Record<string, unknown> {
+	const exact = (
+		_: string,
+		value: unknown,
+		context?: { readonly source?: string },
+	): unknown =>
+		typeof value === "number" ? { number: context?.source } : value;
+	return JSON.parse(text, exact) as Record<string, unknown>;
+}
+
+/** How rescued data names a column. */
+function pathName(name: string): string {
+	return name.includes(".") || name.includes("`")
+		? `\`${name.replaceAll("`", "``")}\``
+		: name;
 }
 
 function isDecimal(

@@ -25,8 +25,7 @@ export { NO_FILE } from "./overlay.ts";
 export { IndexDamagedError } from "./page.ts";
 export type { IndexIdentity, Places };
 
-/** The overlay's share of memory, when it is merged into the base. */
-const OVERLAY_SHARE = 1 / 4;
+/** Changes are not merged before they take this much, however many indexes there are. */
 const LEAST_OVERLAY_BYTES = 512 * 1024;
 /** A journal that would take long to read again; entries of 24 bytes and more. */
 const JOURNAL_BYTES = 256 * 1024 * 1024;
@@ -183,7 +182,7 @@ export class KeyIndex {
 		await this.#journal.append(bytes);
 		this.#journalBytes += bytes.length;
 		await this.#take(record);
-		if (this.#overlayIsLarge()) await this.#merge();
+		if (this.#isLarge(0)) await this.#merge();
 	}
 
 	/** Forgets everything, to be filled anew: nothing is on disk until `finish`. */
@@ -207,8 +206,8 @@ export class KeyIndex {
 		}
 		const order = rowsOf(places);
 		for (let from = 0; from < order.length; from += SLICE) {
+			if (this.#isLarge(SLICE)) await this.#merge();
 			this.#set({ ...places, order: order.subarray(from, from + SLICE) });
-			if (this.#overlayIsLarge()) await this.#merge();
 		}
 	}
 
@@ -220,7 +219,7 @@ export class KeyIndex {
 
 	async close(): Promise<void> {
 		await this.#closeFiles();
-		this.#memory.add(-this.#counted);
+		this.#memory.addChanges(-this.#counted);
 		this.#counted = 0;
 	}
 
@@ -269,19 +268,22 @@ export class KeyIndex {
 
 	#set(places: Places): void {
 		const { keys, files, rows } = places;
-		for (const i of rowsOf(places))
+		const order = rowsOf(places);
+		this.#overlay.reserve(order.length);
+		for (const i of order)
 			if (keys.kinds[i] !== 0)
 				this.#overlay.set(keys, i, files[i] as number, rows[i] as number);
 		this.#count();
 	}
 
-	#overlayIsLarge(): boolean {
-		const bytes = this.#overlay.bytesToCome;
-		const { limit, used } = this.#memory;
+	/** Whether the changes should be merged before so many more come. */
+	#isLarge(more: number): boolean {
+		if (this.#journalBytes > JOURNAL_BYTES) return true;
+		const bytes = this.#overlay.bytesWith(more);
 		return (
-			bytes > Math.max(LEAST_OVERLAY_BYTES, limit * OVERLAY_SHARE) ||
-			(bytes > LEAST_OVERLAY_BYTES && used > limit) ||
-			this.#journalBytes > JOURNAL_BYTES
+			bytes > LEAST_OVERLAY_BYTES &&
+			this.#overlay.size > 0 &&
+			this.#memory.changesAbove(bytes - this.#counted) > 0
 		);
 	}
 
@@ -333,7 +335,7 @@ export class KeyIndex {
 	}
 
 	#count(): void {
-		this.#memory.add(this.#overlay.bytes - this.#counted);
+		this.#memory.addChanges(this.#overlay.bytes - this.#counted);
 		this.#counted = this.#overlay.bytes;
 	}
 }

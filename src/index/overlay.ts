@@ -33,11 +33,21 @@ export class Overlay {
 		return this.#slots.byteLength + this.#heap.length;
 	}
 
-	/** What memory would be if one more key came. */
-	get bytesToCome(): number {
-		return this.#full
-			? this.#slots.byteLength * 2 + this.#heap.length
-			: this.bytes;
+	/** What memory would be if so many keys came. */
+	bytesWith(more: number): number {
+		return (
+			(2 ** this.#bitsFor(this.size + more) + SLACK) * SLOT_WORDS * 4 +
+			this.#heap.length
+		);
+	}
+
+	/**
+	 * Makes room for so many keys at once: keys that come in their order would crowd the first slots of
+	 * a table that grows under them.
+	 */
+	reserve(more: number): void {
+		const bits = this.#bitsFor(this.size + more);
+		if (bits > this.#bits) this.#grow(bits);
 	}
 
 	get slots(): Uint32Array {
@@ -80,10 +90,10 @@ export class Overlay {
 			this.#slots[found + 5] = row;
 			return;
 		}
-		if (this.#full) this.#grow();
+		this.reserve(1);
 		let at = this.#free(keys.words[i * 4] as number);
 		while (at < 0) {
-			this.#grow();
+			this.#grow(this.#bits + 1);
 			at = this.#free(keys.words[i * 4] as number);
 		}
 		const slots = this.#slots;
@@ -125,8 +135,10 @@ export class Overlay {
 		yield* run;
 	}
 
-	get #full(): boolean {
-		return this.size >= 0.75 * 2 ** this.#bits;
+	#bitsFor(size: number): number {
+		let bits = this.#bits;
+		while (size > 0.75 * 2 ** bits) bits++;
+		return bits;
 	}
 
 	#free(w0: number): number {
@@ -140,10 +152,9 @@ export class Overlay {
 		return -1;
 	}
 
-	#grow(): void {
+	#grow(bits: number): void {
 		const old = this.#slots;
-		for (;;) {
-			this.#bits++;
+		for (this.#bits = bits; ; this.#bits++) {
 			this.#slots = newSlots(this.#bits);
 			if (this.#takeOver(old)) return;
 		}

@@ -10,10 +10,20 @@ import {
 /** Pages of memory that are taken at once. */
 const SLAB_PAGES = 64;
 /** Pages that are loaded for one window of a look-up. */
-export const WINDOW_PAGES = 256;
+export const WINDOW_PAGES = 64;
 /** Pages between two wanted ones that are read with them: one long read is cheaper than two. */
 const GAP_PAGES = 8;
 const SPAN_PAGES = 64;
+/** Of the pages that are read while memory is full, one in so many takes another one's place. */
+const REPLACED = 16;
+
+/** Pages that are read at once, and where in the buffer, in pages. */
+interface Span {
+	readonly from: number;
+	to: number;
+	readonly at: number;
+	readonly wanted: number[];
+}
 
 /** Pages of one file in memory, as many as there is room for. */
 export class PageCache implements Reclaimable {
@@ -26,11 +36,13 @@ export class PageCache implements Reclaimable {
 	/** The look-up window that last used a frame. */
 	#usedBy = new Uint32Array(0);
 	#window = 0;
-	#hand = 1;
+	#random = 1;
 	#frames = 0;
 	/** Pages in memory are about to be used. */
 	#busy = false;
-	reads = 0;
+	/** What is read for a window, and pages of it that have no frame. */
+	#buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+	readonly #passing = new Map<number, Uint32Array>();
 
 	constructor(
 		file: DiskFile,
@@ -44,18 +56,20 @@ export class PageCache implements Reclaimable {
 		this.#name = options.name;
 		this.#memory = options.memory;
 		this.#frameOf = new Int32Array(options.pages).fill(-1);
-		this.#memory.add(this.#frameOf.byteLength);
+		this.#memory.addPages(this.#frameOf.byteLength);
 		this.#memory.touch(this);
 	}
 
 	/** From here on the pages that are asked for stay, until the next call or `endWindow`. */
 	nextWindow(): void {
 		this.#busy = true;
+		this.#passing.clear();
 		this.#window++;
 		this.#memory.touch(this);
 	}
 
 	endWindow(): void {
+		this.#passing.clear();
 		this.#busy = false;
 	}
 
@@ -67,20 +81,23 @@ export class PageCache implements Reclaimable {
 		return true;
 	}
 
-	/** A page that is in memory. */
+	/** A page that is in memory, until the window ends. */
 	page(page: number): Uint32Array {
 		const frame = this.#frameOf[page] as number;
+		if (frame < 0) return this.#passing.get(page) as Uint32Array;
 		const slab = this.#slabs[Math.floor(frame / SLAB_PAGES)] as Uint32Array;
 		const at = (frame % SLAB_PAGES) * PAGE_WORDS;
 		return slab.subarray(at, at + PAGE_WORDS);
 	}
 
 	/**
-	 * Brings pages, ascending, into memory.
+	 * Brings pages, ascending and at most WINDOW_PAGES, into memory; those that there is no room for stay
+	 * for this window.
 	 * @throws IndexDamagedError when they are not what was written
 	 */
 	async load(pages: readonly number[]): Promise<void> {
-		const spans: { from: number; to: number; wanted: number[] }[] = [];
+		const spans: Span[] = [];
+		let size = 0;
 		for (const page of pages) {
 			const last = spans.at(-1);
 			if (
@@ -88,34 +105,54 @@ export class PageCache implements Reclaimable {
 				page - last.to <= GAP_PAGES &&
 				page - last.from < SPAN_PAGES
 			) {
+				size += page + 1 - last.to;
 				last.to = page + 1;
 				last.wanted.push(page);
-			} else spans.push({ from: page, to: page + 1, wanted: [page] });
+			} else {
+				spans.push({ from: page, to: page + 1, at: size, wanted: [page] });
+				size++;
+			}
 		}
-		await Promise.all(
-			spans.map(async ({ from, to, wanted }) => {
-				const bytes = new Uint8Array((to - from) * PAGE_BYTES);
-				const read = await this.#file.read(from * PAGE_BYTES, bytes);
-				if (read < bytes.length)
-					throw new IndexDamagedError(
-						`${this.#name} ends at ${from * PAGE_BYTES + read} bytes; the index is made again from the table`,
-					);
-				for (const page of wanted) {
-					const start = (page - from) * PAGE_BYTES;
-					const one = bytes.subarray(start, start + PAGE_BYTES);
-					checkPage(one, this.#name);
-					this.#frame(page).set(
-						new Uint32Array(one.buffer, one.byteOffset, PAGE_WORDS),
-					);
-				}
-			}),
+		if (size * PAGE_BYTES > this.#buffer.length) {
+			this.#memory.addPages(size * PAGE_BYTES - this.#buffer.length);
+			this.#buffer = new Uint8Array(size * PAGE_BYTES);
+		}
+		await Promise.all(spans.map((span) => this.#read(span)));
+	}
+
+	async #read({ from, to, at, wanted }: Span): Promise<void> {
+		const start = at * PAGE_BYTES;
+		const bytes = this.#buffer.subarray(
+			start,
+			start + (to - from) * PAGE_BYTES,
 		);
-		this.reads += spans.length;
+		const read = await this.#file.read(from * PAGE_BYTES, bytes);
+		if (read < bytes.length)
+			throw new IndexDamagedError(
+				`${this.#name} ends at ${from * PAGE_BYTES + read} bytes; the index is made again from the table`,
+			);
+		for (const page of wanted) {
+			const one = (page - from) * PAGE_BYTES;
+			checkPage(bytes.subarray(one, one + PAGE_BYTES), this.#name);
+			const words = new Uint32Array(
+				bytes.buffer,
+				bytes.byteOffset + one,
+				PAGE_WORDS,
+			);
+			const frame = this.#freeFrame();
+			if (frame < 0) this.#passing.set(page, words);
+			else {
+				this.#frameOf[page] = frame;
+				this.#pageOf[frame] = page;
+				this.#usedBy[frame] = this.#window;
+				this.page(page).set(words);
+			}
+		}
 	}
 
 	reclaim(): void {
 		if (this.#busy) return;
-		this.#memory.add(-this.#slabs.length * SLAB_PAGES * PAGE_BYTES);
+		this.#memory.addPages(-this.#slabs.length * SLAB_PAGES * PAGE_BYTES);
 		this.#slabs.length = 0;
 		this.#frames = 0;
 		this.#pageOf = new Int32Array(0);
@@ -126,43 +163,28 @@ export class PageCache implements Reclaimable {
 	async close(): Promise<void> {
 		this.#busy = false;
 		this.reclaim();
-		this.#memory.add(-this.#frameOf.byteLength);
+		this.#memory.addPages(-this.#frameOf.byteLength - this.#buffer.length);
+		this.#buffer = new Uint8Array(0);
 		this.#memory.forget(this);
 		await this.#file.close();
 	}
 
-	#frame(page: number): Uint32Array {
-		const frame = this.#freeFrame();
-		this.#frameOf[page] = frame;
-		this.#pageOf[frame] = page;
-		this.#usedBy[frame] = this.#window;
-		return this.page(page);
-	}
-
-	/** A new frame, or one of a page that this window does not need. */
+	/** A new frame, or now and then one of a page that this window does not need; else -1. */
 	#freeFrame(): number {
 		if (this.#frames < this.#pageOf.length) return this.#frames++;
-		const bytes = SLAB_PAGES * PAGE_BYTES;
-		const small = this.#slabs.length * SLAB_PAGES < 2 * WINDOW_PAGES;
-		if (this.#memory.reserve(bytes, this)) this.#addSlab();
-		else if (small) {
-			this.#memory.add(bytes);
+		if (this.#memory.reserve(SLAB_PAGES * PAGE_BYTES, this)) {
 			this.#addSlab();
-		} else {
-			// Look-ups go through the file in order: the oldest page would be the next one wanted.
-			this.#hand = (Math.imul(this.#hand, 1664525) + 1013904223) >>> 0;
-			const start = Math.floor((this.#hand / 2 ** 32) * this.#frames);
-			for (let tries = 0; tries < this.#frames; tries++) {
-				const frame = (start + tries) % this.#frames;
-				if (this.#usedBy[frame] === this.#window) continue;
-				this.#frameOf[this.#pageOf[frame] as number] = -1;
-				return frame;
-			}
-			// A window needs more than there is; a few pages more do no harm.
-			this.#memory.add(bytes);
-			this.#addSlab();
+			return this.#frames++;
 		}
-		return this.#frames++;
+		// Look-ups go through the file in order: the oldest page would be the next one wanted.
+		this.#random = (Math.imul(this.#random, 1664525) + 1013904223) >>> 0;
+		const frame = Math.floor(
+			(this.#random / 2 ** 32) * this.#frames * REPLACED,
+		);
+		if (frame >= this.#frames || this.#usedBy[frame] === this.#window)
+			return -1;
+		this.#frameOf[this.#pageOf[frame] as number] = -1;
+		return frame;
 	}
 
 	#addSlab(): void {

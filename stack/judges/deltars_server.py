@@ -12,6 +12,7 @@ changes {path, first, last}                      the change data feed
 
 import datetime
 import decimal
+import functools
 import json
 import pathlib
 
@@ -160,14 +161,20 @@ def merge(path, schema, rows):
     )
 
 
-def duckdb_table(path, version, where, columns):
+@functools.cache
+def duckdb_connection():
     connection = duckdb.connect()
     packaged = pathlib.Path(duckdb_extension_delta.__file__).parent
     [extension] = packaged.glob("extensions/*/delta.duckdb_extension")
     connection.execute(f"LOAD '{extension}'")
     connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def duckdb_table(path, version, where, columns):
     source = "delta_scan(?)" if version is None else f"delta_scan(?, version => {version})"
-    return connection.execute(query(source, where, columns), [path]).to_arrow_table()
+    text = query(source, where, columns)
+    return duckdb_connection().execute(text, [path]).to_arrow_table()
 
 
 def query(source, where, columns):

@@ -191,8 +191,15 @@ test("a topic that was made anew, and is longer than the old one, is told; skipp
 			async () => expect(await admin.listTopics()).not.toContain(topic),
 			{ timeout: 30_000 },
 		);
-		await admin.createTopics({ topics: [{ topic, numPartitions: 1 }] });
-		await producer.send({ topic, messages: records });
+		await admin.createTopics({
+			topics: [{ topic, numPartitions: 1 }],
+			waitForLeaders: false,
+		});
+		// The brokers take a moment to know of it.
+		await vi.waitFor(() => producer.send({ topic, messages: records }), {
+			timeout: 30_000,
+			interval: 500,
+		});
 		const second = await writer.start();
 		await vi.waitFor(
 			async () =>

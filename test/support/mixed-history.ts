@@ -15,39 +15,52 @@ import {
 import { engineOf, type History, snapshotOf } from "./differential.ts";
 import type { RandomTable } from "./random-table.ts";
 import type { JudgedTable } from "./spark.ts";
-import { HISTORY_FEATURES, type SparkHistory } from "./spark-history.ts";
+import {
+	HISTORY_FEATURES,
+	type HistoryFeature,
+	type SparkHistory,
+	tableWith,
+} from "./spark-history.ts";
 import { below, pick, type Random } from "./table-values.ts";
 import { comparable, valueFrom, type Wire } from "./wire.ts";
 
 type Rows = readonly (readonly Wire[])[];
 
 /**
- * A table that we make; at every step either we change it, or Spark does. What it must hold after a step
- * of ours is computed from what Spark read before, without our engine.
+ * A table that we make; at every step either we change it, or another engine does. What it must hold
+ * after a step of ours is computed from what the judge read before, without our engine.
  */
 export class MixedHistory implements History {
 	readonly statements: string[];
 	readonly path: string;
 	readonly #random: Random;
-	readonly #spark: SparkHistory;
+	readonly #features: ReadonlySet<HistoryFeature>;
+	readonly #table: RandomTable;
+	readonly #other: SparkHistory | undefined;
 	readonly #engine: Engine;
+	#rowIds: ReadonlyMap<string, string> = new Map();
 	#last: JudgedTable | undefined;
 	#expected: { readonly schema: StructType; readonly rows: Rows } | undefined;
 
 	constructor(options: {
 		readonly random: Random;
-		/** Its table is not made yet. */
-		readonly spark: SparkHistory;
+		readonly path: string;
+		readonly features: ReadonlySet<HistoryFeature>;
+		/** Of the same table, which it has not made. */
+		readonly other?: SparkHistory;
 	}) {
 		this.#random = options.random;
-		this.#spark = options.spark;
-		this.path = options.spark.path;
-		this.statements = options.spark.statements;
+		this.#features = options.features;
+		this.#other = options.other;
+		this.#table =
+			options.other?.table ?? tableWith(options.random, options.features);
+		this.path = options.path;
+		this.statements = options.other?.statements ?? [];
 		this.#engine = engineOf(this.path);
 	}
 
 	get oldest(): number {
-		return this.#spark.oldest;
+		return this.#other?.oldest ?? 0;
 	}
 	get schema(): StructType {
 		return this.#table.schema;
@@ -55,18 +68,21 @@ export class MixedHistory implements History {
 	set schema(schema: StructType) {
 		this.#table.schema = schema;
 	}
-	get #table(): RandomTable {
-		return this.#spark.table;
-	}
 
 	async create(): Promise<void> {
+		// Clustering columns are declared by Spark only.
+		if (
+			this.#other !== undefined &&
+			(this.#features.has("clustering") || this.#random() < 0.3)
+		)
+			return await this.#other.create();
 		const configuration: Record<string, string> = {
 			"delta.checkpointInterval": String(2 + below(this.#random, 5)),
 		};
-		for (const feature of this.#spark.features)
+		for (const feature of this.#features)
 			for (const [key, value] of Object.entries(HISTORY_FEATURES[feature]))
 				if (!key.startsWith("delta.feature.")) configuration[key] = value;
-		const { features } = this.#spark;
+		const features = this.#features;
 		const filled = [
 			field("gen", "long", {
 				metadata: { "delta.generationExpression": "id + 1" },
@@ -102,7 +118,8 @@ export class MixedHistory implements History {
 	async step(version: number): Promise<void> {
 		this.#expected = undefined;
 		const random = this.#random;
-		if (random() < 0.4) return await this.#spark.step(version);
+		if (this.#other !== undefined && random() < 0.4)
+			return await this.#other.step(version);
 		const operations: (readonly [number, () => Promise<void>])[] = [
 			[4, () => this.#append(1 + below(random, 30))],
 			[5, () => this.#delete()],
@@ -128,7 +145,7 @@ export class MixedHistory implements History {
 		const narrow = free.filter(
 			({ type }) => type === "byte" || type === "short",
 		);
-		if (this.#spark.features.has("typeWidening") && narrow.length > 0)
+		if (this.#features.has("typeWidening") && narrow.length > 0)
 			operations.push([4, () => this.#widen(pick(random, narrow).name)]);
 		let at = random() * operations.reduce((sum, [weight]) => sum + weight, 0);
 		for (const [weight, operation] of operations) {
@@ -137,17 +154,29 @@ export class MixedHistory implements History {
 		}
 	}
 
-	/** What Spark reads; compared with what our last step has to lead to. */
+	/** What the judge reads; compared with what our last step has to lead to. */
 	readBack(theirs: JudgedTable): JudgedTable {
 		const expected = this.#expected;
 		this.#expected = undefined;
 		if (expected !== undefined)
 			expect(
 				comparable(theirs.rows, theirs.schema),
-				"Spark reads what we wrote",
+				"the judge reads what we wrote",
 			).toEqual(comparable(expected.rows, expected.schema));
 		this.#last = theirs;
 		return theirs;
+	}
+
+	/** Ids of rows by `id`, after each step: a row keeps its id, and no two have the same. */
+	checkRowIds(rows: readonly (readonly (string | null)[])[]): void {
+		const now = new Map(rows.map(([id, rowId]) => [String(id), String(rowId)]));
+		expect(new Set(now.values()).size, "row ids are unique").toBe(rows.length);
+		const kept = [...this.#rowIds].filter(([id]) => now.has(id));
+		expect(
+			kept.map(([id]) => [id, now.get(id)]),
+			"rows keep their row ids",
+		).toEqual(kept);
+		this.#rowIds = now;
 	}
 
 	async #append(count: number): Promise<void> {

@@ -73,12 +73,7 @@ export class SparkHistory {
 		this.#spark = options.spark;
 		this.path = options.path;
 		this.features = features;
-		this.table = new RandomTable(random, {
-			mapped: isMapped(features),
-			ntz: features.has("timestampNtz"),
-			partitions: features.has("partitions"),
-			notNull: features.has("notNull"),
-		});
+		this.table = tableWith(random, features);
 	}
 
 	get schema(): StructType {
@@ -290,17 +285,25 @@ export class SparkHistory {
 	}
 }
 
-function isMapped(features: ReadonlySet<HistoryFeature>): boolean {
-	return (
-		features.has("columnMappingByName") || features.has("columnMappingById")
-	);
+/** A table at random that these features can be on for. */
+export function tableWith(
+	random: Random,
+	features: ReadonlySet<HistoryFeature>,
+): RandomTable {
+	return new RandomTable(random, {
+		mapped:
+			features.has("columnMappingByName") || features.has("columnMappingById"),
+		ntz: features.has("timestampNtz"),
+		partitions: features.has("partitions"),
+		notNull: features.has("notNull"),
+	});
 }
 
 /** Features at random, `forced` always among them. */
 export function randomFeatures(
 	random: Random,
 	forced: HistoryFeature,
-	refused: ReadonlySet<HistoryFeature>,
+	refused: ReadonlySet<HistoryFeature> = new Set(),
 ): Set<HistoryFeature> {
 	const features = new Set<HistoryFeature>([forced]);
 	for (const feature of Object.keys(HISTORY_FEATURES) as HistoryFeature[])

@@ -82,12 +82,16 @@ function decompressAs(
 		case "SNAPPY":
 			return uncompressSnappy(page, size);
 		case "GZIP":
-			return gunzipSync(page, { maxOutputLength: size + 1 });
+			return gunzipSync(page, {
+				chunkSize: Math.min(size, 4 * 1024 * 1024) + 64,
+				maxOutputLength: size + 1,
+			});
 		case "BROTLI":
 			return brotliDecompressSync(page, { maxOutputLength: size + 1 });
 		case "ZSTD":
 			return zstdDecompressSync(page, {
-				chunkSize: Math.min(Math.max(size, 64), 4 * 1024 * 1024),
+				// With room left zlib knows that it is done; else it would make another chunk.
+				chunkSize: Math.min(size, 4 * 1024 * 1024) + 64,
 				maxOutputLength: size + 1,
 			});
 		case "LZ4_RAW":
@@ -103,6 +107,12 @@ function decompressAs(
 }
 
 function lz4(block: Uint8Array, size: number): Uint8Array {
+	// A byte of a block stands for 255 bytes at most; the memory is set aside before it is read.
+	if (size > block.length * 255)
+		throw new ParquetError(
+			"PARQUET_INVALID",
+			`an LZ4 block of ${block.length} bytes can't hold the ${size} that its header says; the file is damaged`,
+		);
 	const sized = Buffer.alloc(4 + block.length);
 	sized.writeUInt32LE(size, 0);
 	sized.set(block, 4);

@@ -20,11 +20,23 @@ export function bytesFile(bytes: Uint8Array): RandomAccess {
 /** Bytes read from the end at first: most footers fit. */
 const TAIL = 64 * 1024;
 
+/** A file whose footer was read. */
+export interface OpenedFile {
+	readonly metadata: FileMetadata;
+	/** The file; what came with the footer isn't read again, so a small file is read once. */
+	readonly file: RandomAccess;
+}
+
 /**
  * The file's footer.
  * @throws ParquetError when it is damaged or encrypted
  */
 export async function readFooter(file: RandomAccess): Promise<FileMetadata> {
+	return (await openFile(file)).metadata;
+}
+
+/** @throws ParquetError when the footer is damaged or encrypted */
+export async function openFile(file: RandomAccess): Promise<OpenedFile> {
 	if (file.size < 12)
 		throw damaged(`${file.size} bytes are too few for a Parquet file`);
 	let start = Math.max(0, file.size - TAIL);
@@ -59,7 +71,17 @@ export async function readFooter(file: RandomAccess): Promise<FileMetadata> {
 		throw damaged(
 			`its row groups have ${rows} rows, but its footer says ${metadata.rows}`,
 		);
-	return metadata;
+	const [from, bytes] = [start, tail];
+	return {
+		metadata,
+		file: {
+			size: file.size,
+			read: async (start, end) =>
+				start >= from
+					? bytes.subarray(start - from, end - from)
+					: await file.read(start, end),
+		},
+	};
 }
 
 /** The bytes `[start, end)` of a file, which have to be there. */

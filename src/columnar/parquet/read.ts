@@ -14,7 +14,7 @@ import type { RowGroupMetadata } from "./metadata.ts";
 import type { FileNode, ReadNode } from "./projection.ts";
 import { columnsOf, fileTree, project } from "./projection.ts";
 import type { RandomAccess } from "./random-access.ts";
-import { damaged, readFooter } from "./random-access.ts";
+import { damaged, openFile } from "./random-access.ts";
 import type { RowGroupStats } from "./row-group-stats.ts";
 import { statsReader } from "./row-group-stats.ts";
 
@@ -87,10 +87,10 @@ export interface BatchOptions
 
 /** The row groups of a file, fetched one at a time and decoded when asked. */
 export async function* fetchRowGroups(
-	file: RandomAccess,
+	source: RandomAccess,
 	options: ReadOptions,
 ): AsyncGenerator<FetchedRowGroup, void, undefined> {
-	const metadata = await readFooter(file);
+	const { metadata, file } = await openFile(source);
 	const root = fileTree(metadata.schema);
 	const wanted = wantedFields(options);
 	const nodes = project(wanted, root, { fieldIds: options.fieldIds ?? false });
@@ -127,12 +127,12 @@ export async function* fetchRowGroups(
  * @throws ParquetError when the footer or a filter is damaged
  */
 export async function bloomMayContain(
-	file: RandomAccess,
+	source: RandomAccess,
 	path: readonly string[],
 	value: Value,
 	{ schema, fieldIds = false }: Pick<ReadOptions, "schema" | "fieldIds">,
 ): Promise<boolean> {
-	const metadata = await readFooter(file);
+	const { metadata, file } = await openFile(source);
 	const root = fileTree(metadata.schema);
 	const statsOf = statsReader(file, metadata, root, schema, { fieldIds });
 	for (const group of metadata.rowGroups)

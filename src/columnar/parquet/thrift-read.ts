@@ -19,7 +19,7 @@ const MAP = 11;
 const STRUCT = 12;
 const UUID = 13;
 
-/** Structs within structs that no footer reaches. */
+/** Structs and lists in each other that no footer reaches. */
 const MAX_DEPTH = 64;
 
 const NAMES: Readonly<Record<number, string>> = {
@@ -53,7 +53,7 @@ export class CompactReader {
 	/** Reads the struct that a file or page starts with, or of the current field. */
 	struct(visit: (id: number) => void): void {
 		if (this.#depth > 0) this.#expect(STRUCT);
-		if (++this.#depth > MAX_DEPTH) throw damaged("structs are too deep");
+		this.#enter();
 		let id = 0;
 		for (;;) {
 			const byte = this.#byte();
@@ -81,7 +81,7 @@ export class CompactReader {
 		return (this.#byte() << 24) >> 24;
 	}
 
-	/** An integer of 16 to 64 bits within ±2^53. */
+	/** An integer of 16 to 64 bits within ±2^52: sizes, offsets and counts. */
 	integer(): number {
 		const type = this.#type;
 		if (type !== I16 && type !== I32 && type !== I64)
@@ -109,6 +109,7 @@ export class CompactReader {
 	/** `item` has to read one item. */
 	list<T>(item: () => T): T[] {
 		this.#expect(LIST);
+		this.#enter();
 		const { type, size } = this.#listHeader();
 		const items: T[] = [];
 		for (let i = 0; i < size; i++) {
@@ -122,8 +123,15 @@ export class CompactReader {
 			items.push(item());
 			if (this.#type !== STOP) this.#skip();
 		}
+		this.#depth--;
 		this.#type = STOP;
 		return items;
+	}
+
+	/** Bounds the stack. */
+	#enter(): void {
+		if (++this.#depth > MAX_DEPTH)
+			throw damaged(`more than ${MAX_DEPTH} structs and lists in each other`);
 	}
 
 	#listHeader(): { readonly type: number; readonly size: number } {

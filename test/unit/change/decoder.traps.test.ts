@@ -73,7 +73,7 @@ test("a thousand columns, in two orders, arrive in theirs", () => {
 		expect(third?.[`field ${i}`]).toBe(i % 3 === 0 ? String(i) : undefined);
 });
 
-test("a document of 16 MB keeps every byte, with escapes and without, and gives its memory back", () => {
+test("a document of 16 MB keeps every byte, with escapes and without", () => {
 	const decoder = mongo();
 	const plain = "x".repeat(8_000_000);
 	const escaped = 'say "ä"\n'.repeat(900_000);
@@ -110,8 +110,8 @@ test("a deleted row's key beyond 2^53 is the key, not its neighbour", () => {
 	decoder.decode(
 		record('{"before":null,"after":null,"op":"d"}', '{"id":9007199254740993}'),
 	);
-	const { keys, deleted } = decoder.finish(0);
-	expect(keys[1]).toBe(keys[0]);
+	const { batch, deleted } = decoder.finish(0);
+	expect(rowsOf(batch)).toEqual(Array(2).fill({ id: "9007199254740993" }));
 	expect([...deleted]).toEqual([0, 1]);
 });
 
@@ -124,51 +124,62 @@ test("a key that is no UTF-8 deletes nothing", () => {
 	expect(decoder.decode(bad)).toMatchObject({ kind: "dead-letter" });
 });
 
+function documentRow(id: number, more = ""): string {
+	return `{"before":null,"after":"{\\"_id\\":${id}}","updateDescription":null,"source":{"ts_ms":${1000 + id},"lsid":null},"op":"c","ts_ms":${2000 + id}${more}}`;
+}
+
+const OTHERS: [string, object][] = [
+	['{"source":null,"after":"{\\"_id\\":5}","op":"c"}', { kind: "row" }],
+	['{"payload":null}', { kind: "dead-letter", code: "ENVELOPE_UNKNOWN" }],
+	[`{"payload":${documentRow(6)}}`, { kind: "row" }],
+	[
+		'{"payload":{"source":{"ts_ms":1006},"op":"u","after":null}}',
+		{ kind: "row" },
+	],
+	['{"ts_ms":5}', { kind: "skip", reason: "heartbeat" }],
+	[
+		'{"status":"BEGIN","id":"1","ts_ms":5}',
+		{ kind: "skip", reason: "transaction" },
+	],
+	[
+		'{"source":{"ts_ms":5},"ddl":"ALTER","ts_ms":6}',
+		{ kind: "skip", reason: "schema-change" },
+	],
+	[
+		'{"op":"m","source":{"ts_ms":5},"message":{}}',
+		{ kind: "skip", reason: "message" },
+	],
+	[
+		documentRow(7, ',"transaction":{"id":"1","total_order":1}'),
+		{ kind: "row" },
+	],
+	[
+		documentRow(8).replace(
+			'"updateDescription":null',
+			'"updateDescription":{"updatedFields":"{}"}',
+		),
+		{ kind: "row" },
+	],
+	[documentRow(9).replace('"op":"c"', '"op":"d"'), { kind: "row" }],
+	[
+		documentRow(10).replace(/"source":\{[^}]*\}/, '"source":null'),
+		{ kind: "row" },
+	],
+	[documentRow(11).replaceAll(":null", ": null"), { kind: "row" }],
+	[documentRow(12).replace("}}", '},"op":"zz"}'), {}],
+	[`${documentRow(13)}x`, { kind: "dead-letter", code: "JSON_INVALID" }],
+	[documentRow(14).slice(0, -1), { kind: "dead-letter", code: "JSON_INVALID" }],
+	[`${documentRow(15)} \n`, { kind: "row" }],
+];
+
 test("messages of other kinds in between never take the place of a row's parts", () => {
 	const decoder = new TableDecoder({ source: "mongodb", mode: "append" });
-	const row = (id: number, more = ""): string =>
-		`{"before":null,"after":"{\\"_id\\":${id}}","updateDescription":null,"source":{"ts_ms":${1000 + id},"lsid":null},"op":"c","ts_ms":${2000 + id}${more}}`;
-	const others: [string, object][] = [
-		['{"source":null,"after":"{\\"_id\\":5}","op":"c"}', { kind: "row" }],
-		['{"payload":null}', { kind: "dead-letter", code: "ENVELOPE_UNKNOWN" }],
-		[`{"payload":${row(6)}}`, { kind: "row" }],
-		[
-			'{"payload":{"source":{"ts_ms":1006},"op":"u","after":null}}',
-			{ kind: "row" },
-		],
-		['{"ts_ms":5}', { kind: "skip", reason: "heartbeat" }],
-		[
-			'{"status":"BEGIN","id":"1","ts_ms":5}',
-			{ kind: "skip", reason: "transaction" },
-		],
-		[
-			'{"source":{"ts_ms":5},"ddl":"ALTER","ts_ms":6}',
-			{ kind: "skip", reason: "schema-change" },
-		],
-		[
-			'{"op":"m","source":{"ts_ms":5},"message":{}}',
-			{ kind: "skip", reason: "message" },
-		],
-		[row(7, ',"transaction":{"id":"1","total_order":1}'), { kind: "row" }],
-		[
-			row(8).replace(
-				'"updateDescription":null',
-				'"updateDescription":{"updatedFields":"{}"}',
-			),
-			{ kind: "row" },
-		],
-		[row(9).replace('"op":"c"', '"op":"d"'), { kind: "row" }],
-		[row(10).replace(/"source":\{[^}]*\}/, '"source":null'), { kind: "row" }],
-		[row(11).replaceAll(":null", ": null"), { kind: "row" }],
-		[row(12).replace("}}", '},"op":"zz"}'), {}],
-		[`${row(13)}x`, { kind: "dead-letter", code: "JSON_INVALID" }],
-		[row(14).slice(0, -1), { kind: "dead-letter", code: "JSON_INVALID" }],
-		[`${row(15)} \n`, { kind: "row" }],
-	];
 	const expected: string[] = [];
 	for (let round = 0; round < 40; round++) {
-		const [text, outcome] = others[(round * 7) % others.length] ?? ["", {}];
-		expect(decoder.decode(record(row(100 + round)))).toEqual({ kind: "row" });
+		const [text, outcome] = OTHERS[(round * 7) % OTHERS.length] ?? ["", {}];
+		expect(decoder.decode(record(documentRow(100 + round)))).toEqual({
+			kind: "row",
+		});
 		expected.push(`${100 + round} c ${1100 + round}`);
 		const own = decoder.decode(record(text));
 		expect(own, text).toMatchObject(outcome);
@@ -177,6 +188,30 @@ test("messages of other kinds in between never take the place of a row's parts",
 		if (own.kind === "row") expected.push(...lines(fresh));
 	}
 	expect(lines(decoder)).toEqual(expected);
+});
+
+test("a message is read as it is, whatever came before it", () => {
+	const texts = [
+		documentRow(1),
+		documentRow(2),
+		...OTHERS.map(([text]) => text),
+	];
+	const alone = texts.map((text) => {
+		const decoder = new TableDecoder({ source: "mongodb", mode: "append" });
+		return { outcome: decoder.decode(record(text)), rows: lines(decoder) };
+	});
+	for (const [i, first] of texts.entries())
+		for (const [j, second] of texts.entries()) {
+			const decoder = new TableDecoder({ source: "mongodb", mode: "append" });
+			decoder.decode(record(first));
+			expect(decoder.decode(record(second)), `${first}\n${second}`).toEqual(
+				alone[j]?.outcome,
+			);
+			expect(lines(decoder), `${first}\n${second}`).toEqual([
+				...(alone[i]?.rows ?? []),
+				...(alone[j]?.rows ?? []),
+			]);
+		}
 });
 
 /** Id, operation, and time of a batch's rows. */
@@ -314,4 +349,38 @@ test("nothing rescued is broken JSON", () => {
 			{ code: "JSON_INVALID" },
 		);
 	expect(decoder.finish(0).batch.length).toBe(1);
+});
+
+test("what a rescued array held does not keep its column from becoming one of doubles", () => {
+	const decoder = mongo();
+	decoder.decode(document('{"_id":1,"v":[1]}'));
+	decoder.decode(document('{"_id":2,"v":[9007199254740993,2.5]}'));
+	decoder.decode(document('{"_id":3,"v":[2.5]}'));
+	expect(rowsOf(decoder.finish(0).batch)).toEqual([
+		{ _id: "1", v: "[1]" },
+		{ _id: "2", _rescued_data: JSON.stringify('{"v":[9007199254740993,2.5]}') },
+		{ _id: "3", v: "[2.5]" },
+	]);
+});
+
+test("lone surrogates are rescued as they are, never replaced or paired up", () => {
+	const decoder = mongo();
+	for (const text of [
+		"\\ud800",
+		"\\udc00\\udc00",
+		"\\ud800x",
+		"a\\udfff",
+		"\\ud800\\ud800",
+	])
+		decoder.decode(document(`{"_id":1,"v":"${text}"}`));
+	expect(
+		rowsOf(decoder.finish(0).batch).map(({ v, _rescued_data }) => [
+			v,
+			_rescued_data,
+		]),
+	).toEqual(
+		["\\ud800", "\\udc00\\udc00", "\\ud800x", "a\\udfff", "\\ud800\\ud800"].map(
+			(text) => [undefined, JSON.stringify(`{"v":"${text}"}`)],
+		),
+	);
 });

@@ -18,7 +18,7 @@ const numbers = new NumberReader();
 function read(text: string): number | bigint | "huge" {
 	json.load(Buffer.from(text));
 	const kind = numbers.read(json);
-	expect(json.pos, text).toBe(text.length);
+	if (json.pos !== text.length) throw new Error(`${text} to ${json.pos}`);
 	switch (kind) {
 		case SMALL:
 			return BigInt(numbers.value);
@@ -27,8 +27,7 @@ function read(text: string): number | bigint | "huge" {
 		case HUGE:
 			return "huge";
 		default:
-			expect(kind).toBe(DOUBLE);
-			return numbers.value;
+			return kind === DOUBLE ? numbers.value : Number.NaN;
 	}
 }
 
@@ -44,6 +43,7 @@ test("doubles are the ones that Number() makes of the text, to the last bit", ()
 	const double = new Float64Array(bits.buffer);
 	const digits = (count: number): string =>
 		Array.from({ length: count }, () => random.below(10)).join("");
+	const wrong: string[] = [];
 	for (let i = 0; i < 30_000; i++) {
 		bits[0] =
 			(BigInt(random.below(2 ** 32)) << 32n) | BigInt(random.below(2 ** 32));
@@ -57,12 +57,10 @@ test("doubles are the ones that Number() makes of the text, to the last bit", ()
 			`${1 + random.below(9)}.${digits(17)}e${random.below(60) - 30}`,
 			random.number(),
 		])
-			if (isJsonNumber(text))
-				expect(
-					Object.is(read(text), expected(text)),
-					`SEED=${SEED}: ${text}`,
-				).toBe(true);
+			if (isJsonNumber(text) && !Object.is(read(text), expected(text)))
+				wrong.push(text);
 	}
+	expect(wrong, `SEED=${SEED}`).toEqual([]);
 });
 
 test("the middle of two doubles rounds to the even one", () => {

@@ -36,15 +36,17 @@ export class ReferenceDecoder {
 	#settled = new Set<string>();
 	#entries: Entry[] = [];
 	#rescued: { path: Path; text: string }[] = [];
+	#keys: readonly string[] = [];
 	#texts: string[] = [];
 	#operations: string[] = [];
 	#rows = 0;
 	#row = 0;
 	#extended = false;
-	#keyed = false;
+	#keyColumns: readonly string[] = [];
 
 	constructor(options: DecoderOptions) {
 		this.#options = options;
+		if (options.source === "mongodb") this.#keyColumns = ["_id"];
 		const declare = (type: DataType, path: Path): void => {
 			if (typeof type === "string") this.#types.set(column(path), type);
 			else if (type.type === "struct") {
@@ -159,12 +161,21 @@ export class ReferenceDecoder {
 			else if (source === "mongodb") this.#documentKey(message.key);
 			else this.#key(message.key, fields);
 		}
-		if (mode === "upsert" && source !== "mongodb" && !this.#keyed) {
+		if (mode === "upsert" && this.#keyColumns.length === 0) {
 			const payload = keyPayload(message.key);
 			if (payload.kind !== "object" || payload.entries.length === 0)
 				throw new BadKey();
-			this.#keyed = true;
+			this.#keyColumns = payload.entries.map(([name]) => name);
 		}
+		// A key's part that did not fit its column is among the rescued.
+		for (const name of mode === "upsert" ? this.#keyColumns : [])
+			if (
+				!this.#entries.some(
+					(one) => one.row === this.#row && one.path[0] === name,
+				) &&
+				!this.#rescued.some(({ path }) => path.length === 1 && path[0] === name)
+			)
+				throw new BadKey();
 		this.#operations[this.#row] = op;
 		return { kind: "row" };
 	}

@@ -272,7 +272,17 @@ function zoned(text: string): bigint | undefined {
 		/^([-+]?\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[-+]\d\d:\d\d)$/.exec(
 			text,
 		);
-	const ms = match === null ? Number.NaN : Date.parse(`${match[1]}${match[3]}`);
+	if (match === null) return undefined;
+	const [, local = "", , zone = ""] = match;
+	const [year = 0, month = 0, day = 0] =
+		local
+			.split(/T/)[0]
+			?.split(/(?<=\d)-/)
+			.map(Number) ?? [];
+	const leap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0;
+	const days = [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+	if (day > (days[month - 1] ?? 0) || /T24/.test(local)) return undefined;
+	const ms = Date.parse(`${local}${zone}`);
 	return Number.isNaN(ms)
 		? undefined
 		: BigInt(ms) * 1000n +

@@ -10,6 +10,7 @@ import { ParquetError } from "../../../src/columnar/parquet/errors.ts";
 import { readFooter } from "../../../src/columnar/parquet/random-access.ts";
 import type { RandomAccess } from "../../../src/columnar/parquet/read.ts";
 import {
+	bloomMayContain,
 	bytesFile,
 	fetchRowGroups,
 	readParquet,
@@ -172,13 +173,16 @@ test("only the wanted columns are fetched", async () => {
 });
 
 test("columns far from each other are fetched at the same time, near ones at once", async () => {
-	const names = ["a", "b", "far", "c"];
+	// The last one is all that comes with the footer.
+	const names = ["a", "b", "far", "c", "end"];
 	const schema = struct(...names.map((name) => field(name, "binary")));
 	const rows = Array.from({ length: 1000 }, () =>
 		Object.fromEntries(
 			names.map((name) => [
 				name,
-				crypto.getRandomValues(new Uint8Array(name === "far" ? 300 : 10)),
+				crypto.getRandomValues(
+					new Uint8Array(name === "far" || name === "end" ? 300 : 10),
+				),
 			]),
 		),
 	);
@@ -202,6 +206,30 @@ test("columns far from each other are fetched at the same time, near ones at onc
 	const got = await readRows(file, schema, ["a", "b", "c"]);
 	expect(got).toEqual(rows.map(({ a, b, c }) => ({ a, b, c })));
 	expect({ reads, most }).toEqual({ reads: 2, most: 2 });
+});
+
+test("a small file is asked for once", async () => {
+	const schema = struct(field("a", "long"), field("b", "string"));
+	const rows = Array.from({ length: 100 }, (_, i) => ({
+		a: BigInt(i),
+		b: `text ${i}`,
+	}));
+	const { bytes } = encodeParquet([batchOf(schema, rows)], {
+		rowGroupRows: 30,
+		bloom: [["a"]],
+	});
+	const asked: [number, number][] = [];
+	const file: RandomAccess = {
+		size: bytes.length,
+		read: async (start, end) => {
+			asked.push([start, end]);
+			return bytes.subarray(start, end);
+		},
+	};
+	expect(await readRows(file, schema)).toEqual(rows);
+	expect(asked).toEqual([[0, bytes.length]]);
+	expect(await bloomMayContain(file, ["a"], 5n, { schema })).toBe(true);
+	expect(asked.length).toBe(2);
 });
 
 test("rows are counted even where no column is wanted", async () => {

@@ -668,7 +668,7 @@ test("the in-commit timestamp counts where there is one, the commit's file where
 		inCommitTimestamp: 5555,
 	});
 	await table.commit([{ add: await table.file(SCHEMA, rowsFrom(1, 1)) }], {
-		timestamp: undefined,
+		timestamp: 777,
 	});
 	const modified = (await table.engine.store.head(commitPath(2)))?.modified;
 	expect(

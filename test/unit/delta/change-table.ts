@@ -15,8 +15,8 @@ import { memoryEngine } from "./memory-engine.ts";
 
 /** A table whose commits are written by hand, with whatever an engine may put in them. */
 export class ChangeTable {
-	readonly engine = memoryEngine();
 	version = -1;
+	readonly engine = memoryEngine({ now: () => this.version * 1000 });
 	#files = 0;
 
 	/** The version's time is its number in seconds. */

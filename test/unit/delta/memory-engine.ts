@@ -5,7 +5,9 @@ import { openMemoryStore } from "../../../src/storage/memory.ts";
 export function memoryEngine(
 	options: { readonly now?: () => number; readonly random?: () => number } = {},
 ): Engine & { readonly reads: string[] } {
-	const store = openMemoryStore({});
+	const store = openMemoryStore(
+		options.now === undefined ? {} : { now: options.now },
+	);
 	const reads: string[] = [];
 	let ids = 0;
 	return {

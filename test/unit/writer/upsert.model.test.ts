@@ -1,8 +1,19 @@
 import { expect, test } from "vitest";
+import { concat } from "../../../src/columnar/batch.ts";
 import { valueAt } from "../../../src/columnar/value.ts";
+import type { Batch } from "../../../src/columnar/vector.ts";
+import type { Action } from "../../../src/delta/actions.ts";
+import { commit } from "../../../src/delta/commit.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
+import { fileKey } from "../../../src/delta/file-key.ts";
 import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot } from "../../../src/delta/snapshot.ts";
+import { stageFiles } from "../../../src/delta/stage.ts";
+import {
+	predicate,
+	removal,
+	stageDelete,
+} from "../../../src/delta/stage-delete.ts";
 import { IndexMemory } from "../../../src/index/key-index.ts";
 import { openMemoryStore } from "../../../src/storage/memory.ts";
 import {
@@ -32,11 +43,17 @@ class Source {
 		this.logs[event.id % PARTITIONS]?.push(event);
 	}
 
+	/** Ids that someone else deleted from the table, and the offset that the table was at. */
+	readonly erased = new Map<number, number>();
+
 	rows(upTo: readonly number[]): Map<number, number> {
 		const rows = new Map<number, number>();
 		for (const [partition, log] of this.logs.entries())
-			for (const { id, value } of log.slice(0, upTo[partition]))
-				if (value === undefined) rows.delete(id);
+			for (const [offset, { id, value }] of log
+				.slice(0, upTo[partition])
+				.entries())
+				if (value === undefined || offset < (this.erased.get(id) ?? 0))
+					rows.delete(id);
 				else rows.set(id, value);
 		return rows;
 	}
@@ -94,8 +111,8 @@ async function model(
 							disk.damage(file, int(disk.size(file)));
 				}
 		crashAfter = int(3) === 0 ? int(40) : Number.POSITIVE_INFINITY;
-		await Promise.all(
-			writers.map(async (_, n) => {
+		await Promise.all([
+			...writers.map(async (_, n) => {
 				try {
 					await consume(n);
 				} catch (error) {
@@ -103,7 +120,8 @@ async function model(
 					writers[n] = open(n);
 				}
 			}),
-		);
+			...(int(4) === 0 ? [interfere()] : []),
+		]);
 		crashAfter = Number.POSITIVE_INFINITY;
 		await check();
 	}
@@ -141,15 +159,58 @@ async function model(
 		}
 	}
 
+	/** Another engine writes files anew, without our tags, or deletes a row. */
+	async function interfere(): Promise<void> {
+		const other = engineOf(store, random, () => {});
+		const base = await loadSnapshot(other);
+		if (base === undefined || base.files.size === 0) return;
+		let actions: readonly Action[];
+		const erased = int(120);
+		const rewrites = int(2) === 0;
+		if (rewrites) {
+			const files = [...base.files.values()].filter(() => int(3) === 0);
+			const batches: Batch[] = [];
+			for await (const batch of readTable(other, base, { files }))
+				batches.push(batch);
+			if (batches.length === 0) return;
+			const staged = await stageFiles(other, base, concat(batches), {
+				kept: true,
+			});
+			actions = [
+				...files.map((file) => ({ remove: removal(file, 0) })),
+				...staged.map(({ add }) => ({ add })),
+			];
+		} else {
+			const where = predicate(base, `n = ${erased}`);
+			({ actions } = await stageDelete(other, base, where));
+		}
+		const outcome = await commit(other, {
+			base,
+			plan: (snapshot) =>
+				actions.some(
+					(action) =>
+						"remove" in action && !snapshot?.files.has(fileKey(action.remove)),
+				)
+					? { kind: "abandon", reason: "stale" }
+					: {
+							kind: "commit",
+							actions,
+							info: { operation: rewrites ? "OPTIMIZE" : "DELETE" },
+						},
+		});
+		if (outcome.kind === "committed" && !rewrites) {
+			const at = base.txns.get(appIdOf(erased % PARTITIONS))?.version ?? -1;
+			source.erased.set(erased, at + 1);
+		}
+	}
+
 	async function check(expected?: readonly number[]): Promise<void> {
 		const plain = engineOf(store, random, () => {});
 		const snapshot = await loadSnapshot(plain);
 		if (snapshot === undefined) return;
 		const upTo = source.logs.map(
 			(_, partition) =>
-				(snapshot.txns.get(
-					`tributary/default.shop/cluster/${TOPIC}/id/${partition}`,
-				)?.version ?? -1) + 1,
+				(snapshot.txns.get(appIdOf(partition))?.version ?? -1) + 1,
 		);
 		if (expected !== undefined) expect(upTo).toEqual(expected);
 		const found = new Map<number, number>();
@@ -173,6 +234,10 @@ async function model(
 		const byId = ([a]: [number, number], [b]: [number, number]) => a - b;
 		expect([...found].sort(byId)).toEqual([...source.rows(upTo)].sort(byId));
 	}
+}
+
+function appIdOf(partition: number): string {
+	return `tributary/default.shop/cluster/${TOPIC}/id/${partition}`;
 }
 
 function engineOf(
