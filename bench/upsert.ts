@@ -172,6 +172,7 @@ async function measure(size: number): Promise<Result> {
 	};
 	let writer = open();
 	offset = Number((await writer.load(0, 1)) ?? -1n) + 1;
+	random = offset + 1;
 	const rebuild = await flush(writer);
 	for (let warm = 0; warm < 3; warm++) await flush(writer);
 	let seconds = 0;
