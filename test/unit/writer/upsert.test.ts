@@ -78,6 +78,7 @@ test("a topic's mirror and its history stand side by side", async () => {
 			writer: new TableWriter({
 				route,
 				topic: TOPIC,
+				topicId: "id",
 				engine,
 				clusterId: "cluster",
 				config,
@@ -228,6 +229,7 @@ function table(
 	const writer = new TableWriter({
 		route: { path: "items", mode: "upsert", source: "public.items" },
 		topic: TOPIC,
+		topicId: "id",
 		engine,
 		clusterId: "cluster",
 		index: {
@@ -254,6 +256,7 @@ function configOf(options: Partial<WriterConfig>): WriterConfig {
 			topics: /./,
 			topicPrefix: "shop",
 			fromBeginning: true,
+			onPositionLost: "stop",
 			sessionTimeoutMs: DEFAULT_SESSION_TIMEOUT_MS,
 			ssl: false,
 			sasl: undefined,
@@ -266,7 +269,12 @@ function configOf(options: Partial<WriterConfig>): WriterConfig {
 		deletes: "hard",
 		partitionBy: undefined,
 		onNewColumn: "add",
-		batch: { maxRows: 10, maxBytes: 1e6, maxDelayMs: 100 },
+		batch: {
+			maxRows: 10,
+			maxBytes: 1e6,
+			maxDelayMs: 100,
+			maxTotalBytes: 2 ** 28,
+		},
 		port: undefined,
 		...options,
 	};
