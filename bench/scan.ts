@@ -10,6 +10,7 @@ import type { EncodeOptions } from "../src/columnar/parquet/encode.ts";
 import { encodeParquet } from "../src/columnar/parquet/encode.ts";
 import type { RandomAccess } from "../src/columnar/parquet/read.ts";
 import { readParquet } from "../src/columnar/parquet/read.ts";
+import { vectorBytes } from "../src/columnar/slice.ts";
 import type { Vector } from "../src/columnar/vector.ts";
 import type { Engine } from "../src/delta/engine.ts";
 import { scanFiles } from "../src/delta/scan.ts";
@@ -40,6 +41,8 @@ interface Result {
 	readonly rows: number;
 	/** Of numbers and of bytes of text: every candidate has to find the same. */
 	readonly sum: string;
+	/** Decoded; only ours says it. */
+	readonly bytes?: number;
 	readonly seconds: number;
 	readonly cpuSeconds: number;
 	readonly peakRssMB: number;
@@ -76,7 +79,7 @@ function compare(table: string, columns: readonly string[]): void {
 			candidate,
 			"CPU s": round(cpuSeconds),
 			"million rows/s": round(count / seconds / 1e6),
-			"MB/s": Math.round((8 * count) / seconds / 1e6),
+			"decoded MB/s": Math.round((first?.bytes ?? 0) / seconds / 1e6),
 			"peak RSS MB": Math.round(rest.peakRssMB),
 			"of it before": Math.round(rest.baseRssMB),
 		})),
@@ -147,6 +150,7 @@ async function measure(
 	return {
 		rows: found.rows,
 		sum: String(found.sum),
+		...(found.bytes === undefined ? {} : { bytes: found.bytes }),
 		seconds,
 		cpuSeconds: (used.user + used.system) / 1e6,
 		peakRssMB: process.resourceUsage().maxRSS / 1000,
@@ -157,7 +161,11 @@ async function measure(
 type Scan = (
 	table: string,
 	columns: readonly string[],
-) => Promise<{ readonly rows: number; readonly sum: bigint }>;
+) => Promise<{
+	readonly rows: number;
+	readonly sum: bigint;
+	readonly bytes?: number;
+}>;
 
 /** The outer function loads libraries, which isn't counted. */
 const SCANS: Readonly<Record<string, () => Promise<Scan>>> = {
@@ -176,11 +184,15 @@ async function scanOurs(
 	if (snapshot === undefined) throw new Error(`no table in ${table}`);
 	let rows = 0;
 	let sum = 0n;
+	let bytes = 0;
 	for await (const { batch } of scanFiles(engine, snapshot, { columns })) {
 		rows += batch.length;
-		for (const vector of batch.columns) sum += sumOf(vector);
+		for (const vector of batch.columns) {
+			sum += sumOf(vector);
+			bytes += vectorBytes(vector, 0, batch.length);
+		}
 	}
-	return { rows, sum };
+	return { rows, sum, bytes };
 }
 
 async function scanFile(path: string, batchRows: number): ReturnType<Scan> {

@@ -1,3 +1,6 @@
+import { field, type StructField } from "../columnar/types.ts";
+import { valueAt } from "../columnar/value.ts";
+import type { Vector } from "../columnar/vector.ts";
 import type { Action, AddFile, Metadata, Protocol } from "./actions.ts";
 import { DeltaError } from "./errors.ts";
 import { writerFeatures } from "./features.ts";
@@ -111,6 +114,51 @@ export function withRowIds(
 			},
 		},
 	];
+}
+
+/**
+ * The columns of data files that hold the ids of rows from other files, and the versions that brought
+ * them; none where rows need not keep their ids.
+ */
+export function materializedFields({
+	configuration,
+}: Pick<Metadata, "configuration">): StructField[] {
+	const id = configuration[MATERIALIZED_ROW_ID];
+	const version = configuration[MATERIALIZED_COMMIT_VERSION];
+	return configuration[ROW_TRACKING_ENABLED] !== "true" ||
+		id === undefined ||
+		version === undefined
+		? []
+		: [field(id, "long"), field(version, "long")];
+}
+
+/**
+ * What the `materializedFields` of rows have to hold when they go to another file: what they hold
+ * already, else the id that the row has by its place.
+ */
+export function movedRowIds(
+	file: AddFile,
+	rows: Int32Array,
+	materialized: readonly Vector[],
+): Vector[] {
+	const { baseRowId, defaultRowCommitVersion } = file;
+	return materialized.map((vector, column): Vector => {
+		const values = new BigInt64Array(rows.length);
+		const validity = new Uint8Array(rows.length);
+		for (const [i, row] of rows.entries()) {
+			const held = valueAt(vector, "long", i);
+			const own =
+				column === 0
+					? baseRowId === undefined
+						? undefined
+						: baseRowId + row
+					: defaultRowCommitVersion;
+			if (typeof held !== "bigint" && own === undefined) continue;
+			values[i] = typeof held === "bigint" ? held : BigInt(own ?? 0);
+			validity[i] = 1;
+		}
+		return { kind: "i64", length: rows.length, values, validity };
+	});
 }
 
 /** The files that need ids before row tracking can be enabled: added again with nothing changed. */

@@ -17,6 +17,7 @@ import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
 import { writerFeatures } from "./features.ts";
 import { decodePath } from "./path.ts";
+import { materializedFields, movedRowIds } from "./row-tracking.ts";
 import { scanFiles } from "./scan.ts";
 import { fileSkipper } from "./skipping.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -136,15 +137,38 @@ async function stageRewrites(
 	const feed =
 		base.metadata.configuration["delta.enableChangeDataFeed"] === "true" &&
 		affected.some(({ kept }) => kept > 0);
+	// Rows take their ids along.
+	const fileColumns = materializedFields(base.metadata);
 	for (const { file, kept } of affected) {
 		if (kept === 0 && !feed) continue;
-		for await (const { batch } of scanFiles(engine, base, { files: [file] })) {
+		for await (const { batch: scanned, rows } of scanFiles(engine, base, {
+			files: [file],
+			fileColumns,
+		})) {
+			const { length } = scanned;
+			const width = scanned.columns.length - fileColumns.length;
+			const batch: Batch = {
+				schema: {
+					type: "struct",
+					fields: scanned.schema.fields.slice(0, width),
+				},
+				length,
+				columns: scanned.columns.slice(0, width),
+			};
 			const matches = matching(where.bound, batch, engine);
 			if (feed) changes.push({ type: "delete", batch: take(batch, matches) });
-			const rest = take(batch, others(matches, batch.length));
-			for (const { add } of await stageFiles(engine, base, rest, {
-				kept: true,
-			})) {
+			const staying = others(matches, length);
+			const ids: Batch = {
+				schema: { type: "struct", fields: fileColumns },
+				length,
+				columns: movedRowIds(file, rows, scanned.columns.slice(width)),
+			};
+			for (const { add } of await stageFiles(
+				engine,
+				base,
+				take(batch, staying),
+				{ kept: true, fileColumns: take(ids, staying) },
+			)) {
 				actions.push({ add });
 				paths.push(decodePath(add.path));
 			}

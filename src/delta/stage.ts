@@ -51,6 +51,8 @@ export async function stageFiles(
 	options: {
 		readonly tags?: Readonly<Record<string, string>>;
 		readonly kept?: boolean;
+		/** Columns for the files that are none of the table's, with a value per row. */
+		readonly fileColumns?: Pick<Batch, "schema" | "columns">;
 	} = {},
 ): Promise<StagedFile[]> {
 	const { metadata, protocol, schema } = table;
@@ -67,10 +69,16 @@ export async function stageFiles(
 	const stored: Batch = {
 		schema: {
 			type: "struct",
-			fields: physical.fields.filter((_, i) => isPartition[i] !== true),
+			fields: [
+				...physical.fields.filter((_, i) => isPartition[i] !== true),
+				...(options.fileColumns?.schema.fields ?? []),
+			],
 		},
 		length: batch.length,
-		columns: columns.filter((_, i) => isPartition[i] !== true),
+		columns: [
+			...columns.filter((_, i) => isPartition[i] !== true),
+			...(options.fileColumns?.columns ?? []),
+		],
 	};
 	// In the order of the table's partition columns.
 	const partitions = metadata.partitionColumns.map((name) => {

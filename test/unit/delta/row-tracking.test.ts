@@ -1,11 +1,16 @@
 import { expect, test } from "vitest";
+import { vectorOf } from "../../../src/columnar/literal.ts";
 import { field, struct } from "../../../src/columnar/types.ts";
+import { valueAt } from "../../../src/columnar/value.ts";
 import { alterTable } from "../../../src/delta/alter.ts";
 import {
 	MATERIALIZED_COMMIT_VERSION,
 	MATERIALIZED_ROW_ID,
+	materializedFields,
 } from "../../../src/delta/row-tracking.ts";
-import { createTable } from "../../../src/delta/write.ts";
+import { scanFiles } from "../../../src/delta/scan.ts";
+import type { Snapshot } from "../../../src/delta/snapshot.ts";
+import { append, createTable, deleteRows } from "../../../src/delta/write.ts";
 import { memoryEngine } from "./memory-engine.ts";
 
 const ENABLED = { "delta.enableRowTracking": "true" };
@@ -44,4 +49,36 @@ test("row tracking enabled later without the names of its columns", async () => 
 		properties: ENABLED,
 	});
 	expect(table.metadata.configuration).toMatchObject(NAMES);
+});
+
+test("rows that lose their ids when their file is written again", async () => {
+	const engine = memoryEngine();
+	const schema = struct(field("id", "long"));
+	const empty = await createTable(engine, { schema, configuration: ENABLED });
+	const full = await append(engine, empty, [
+		{
+			schema,
+			length: 4,
+			columns: [vectorOf("long", [0n, 1n, 2n, 3n])],
+		},
+	]);
+	const fewer = await deleteRows(engine, full, "id = 1");
+	expect(await idsOf(fewer)).toEqual(["0: 0 of 1", "2: 2 of 1", "3: 3 of 1"]);
+	// The second time they are in columns of the file.
+	const least = await deleteRows(engine, fewer, "id = 2");
+	expect(await idsOf(least)).toEqual(["0: 0 of 1", "3: 3 of 1"]);
+
+	async function idsOf(snapshot: Snapshot): Promise<string[]> {
+		const found: string[] = [];
+		for await (const { batch } of scanFiles(engine, snapshot, {
+			fileColumns: materializedFields(snapshot.metadata),
+		}))
+			for (let row = 0; row < batch.length; row++) {
+				const [id, rowId, version] = batch.columns.map((column) =>
+					valueAt(column, "long", row),
+				);
+				found.push(`${id}: ${rowId} of ${version}`);
+			}
+		return found;
+	}
 });
