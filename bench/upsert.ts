@@ -274,7 +274,6 @@ function writerOf(
 	return new TableWriter({
 		route: { path: "orders", mode: "upsert", source: "shop.orders" },
 		topic: TOPIC,
-		topicId: "id",
 		engine,
 		clusterId: "cluster",
 		index: {
@@ -293,7 +292,6 @@ function writerOf(
 				topics: /./,
 				topicPrefix: "bench",
 				fromBeginning: true,
-				onPositionLost: "stop",
 				sessionTimeoutMs: DEFAULT_SESSION_TIMEOUT_MS,
 				ssl: false,
 				sasl: undefined,
@@ -306,12 +304,7 @@ function writerOf(
 			deletes: "hard",
 			partitionBy: undefined,
 			onNewColumn: "add",
-			batch: {
-				maxRows: BATCH,
-				maxBytes: 2 ** 30,
-				maxDelayMs: 5000,
-				maxTotalBytes: 2 ** 28,
-			},
+			batch: { maxRows: BATCH, maxBytes: 2 ** 30, maxDelayMs: 5000 },
 			port: undefined,
 		},
 	});
