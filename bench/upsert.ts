@@ -1,8 +1,9 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { field, struct } from "../src/columnar/types.ts";
@@ -45,58 +46,114 @@ const FILE_ROWS = 250_000;
 const batches = Number(values.batches);
 const TOPIC = "bench.shop.orders";
 
-interface Result {
+interface Cost {
 	readonly seconds: number;
 	readonly cpuSeconds: number;
+}
+
+interface Totals extends Cost {
 	readonly peakRss: number;
+}
+
+/** What a run says at its end. */
+interface Result extends Totals {
 	readonly rebuildCpuSeconds: number;
 	readonly reopenCpuSeconds: number;
 	readonly indexMB: number;
-	readonly files: number;
 }
 
-if (values.child !== undefined)
-	console.log(JSON.stringify(await measure(Number(values.child))));
+if (values.child !== undefined) await measure(Number(values.child));
 else await compare();
 
 async function compare(): Promise<void> {
 	const sizes = values.sizes.split(",").map(Number);
 	const dir = values.folder ?? mkdtempSync(join(tmpdir(), "tributary-upsert-"));
 	mkdirSync(dir, { recursive: true });
+	const runs: Run[] = [];
 	try {
-		const perEvent: number[] = [];
-		for (const size of sizes) {
-			const result = run(size, dir);
-			const events = batches * BATCH;
-			perEvent.push(result.cpuSeconds / events);
-			print(`tributary, ${size} rows`, result, events);
+		for (const size of sizes) runs.push(await start(size, dir));
+		// In turns: what else the machine does meets both sizes alike.
+		for (let batch = 0; batch < batches; batch++)
+			for (const run of runs) {
+				const cost = await run.ask("batch");
+				run.seconds += cost.seconds;
+				run.cpuSeconds += cost.cpuSeconds;
+			}
+		const events = batches * BATCH;
+		for (const run of runs) {
+			const end = await run.ask("end");
+			print(`tributary, ${run.size} rows`, { ...end, ...run }, events);
 		}
-		if (perEvent.length > 1)
+		const [first, second] = runs;
+		if (first === undefined) return;
+		if (second !== undefined)
 			console.log(
-				`CPU per event, ${sizes[1]} rows to ${sizes[0]}: ${((perEvent[1] as number) / (perEvent[0] as number)).toFixed(2)}`,
+				`CPU per event, ${second.size} rows to ${first.size}: ${(second.cpuSeconds / first.cpuSeconds).toFixed(2)}`,
 			);
-		const merged = await peer(sizes[0] as number, dir);
+		const merged = await peer(first.size, dir);
 		if (merged === undefined) return;
-		const events = Number(values.peer) * BATCH;
+		const others = Number(values.peer) * BATCH;
 		print(
-			`json.loads, pyarrow, delta-rs MERGE, ${sizes[0]} rows`,
+			`json.loads, pyarrow, delta-rs MERGE, ${first.size} rows`,
 			merged,
-			events,
+			others,
 		);
 		console.log(
-			`CPU per event: delta-rs takes ${(merged.cpuSeconds / events / (perEvent[0] as number)).toFixed(1)} times as much`,
+			`CPU per event: delta-rs takes ${(merged.cpuSeconds / others / (first.cpuSeconds / events)).toFixed(1)} times as much`,
 		);
 	} finally {
+		for (const run of runs) run.stop();
 		rmSync(dir, { recursive: true, force: true });
 	}
 }
 
-function print(
-	name: string,
-	result: { seconds: number; cpuSeconds: number; peakRss: number },
-	events: number,
-): void {
-	const { seconds, cpuSeconds, peakRss, ...rest } = result;
+interface Run {
+	readonly size: number;
+	seconds: number;
+	cpuSeconds: number;
+	ask(what: "batch" | "end"): Promise<Result>;
+	stop(): void;
+}
+
+/** A process of its own for each table, so that its peak of memory is its own. */
+async function start(size: number, dir: string): Promise<Run> {
+	const child = spawn(
+		process.execPath,
+		[
+			...(values.profile
+				? ["--cpu-prof", `--cpu-prof-dir=${dir}-profile`]
+				: []),
+			import.meta.filename,
+			...["--child", String(size), "--folder", join(dir, String(size))],
+			...["--memory", values.memory],
+		],
+		{ stdio: ["pipe", "pipe", "inherit"] },
+	);
+	const lines = createInterface({ input: child.stdout })[
+		Symbol.asyncIterator
+	]();
+	const answer = async (): Promise<Result> => {
+		const { done, value } = await lines.next();
+		if (done === true) throw new Error(`the run with ${size} rows ended`);
+		return JSON.parse(value) as Result;
+	};
+	await answer();
+	return {
+		size,
+		seconds: 0,
+		cpuSeconds: 0,
+		ask: (what) => {
+			child.stdin.write(`${what}\n`);
+			return answer();
+		},
+		stop: () => {
+			child.kill();
+		},
+	};
+}
+
+function print(name: string, result: Totals | Result, events: number): void {
+	const { seconds, cpuSeconds, peakRss } = result;
 	console.log(
 		JSON.stringify({
 			candidate: name,
@@ -105,30 +162,16 @@ function print(
 			"events/s per core": Math.round(events / cpuSeconds),
 			"CPU s per million": Number(((cpuSeconds / events) * 1e6).toFixed(2)),
 			"peak RSS MB": Math.round(peakRss / 1e6),
-			...rest,
+			...("indexMB" in result && {
+				"index MB in memory": result.indexMB,
+				"CPU s to make the index": result.rebuildCpuSeconds,
+				"CPU s to open it": result.reopenCpuSeconds,
+			}),
 		}),
 	);
 }
 
-/** In a process of its own, so that its peak of memory is its own. */
-function run(size: number, dir: string): Result {
-	const { stdout, status } = spawnSync(
-		process.execPath,
-		[
-			...(values.profile
-				? ["--cpu-prof", `--cpu-prof-dir=${dir}-profile`]
-				: []),
-			import.meta.filename,
-			...["--child", String(size), "--folder", join(dir, String(size))],
-			...["--batches", String(batches), "--memory", values.memory],
-		],
-		{ stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" },
-	);
-	if (status !== 0) throw new Error(`the run with ${size} rows failed`);
-	return JSON.parse(stdout) as Result;
-}
-
-async function measure(size: number): Promise<Result> {
+async function measure(size: number): Promise<void> {
 	const folder = values.folder as string;
 	const engine: Engine = {
 		store: openFileStore(join(folder, "table")),
@@ -175,30 +218,32 @@ async function measure(size: number): Promise<Result> {
 	random = offset + 1;
 	const rebuild = await flush(writer);
 	for (let warm = 0; warm < 3; warm++) await flush(writer);
-	let seconds = 0;
-	let cpuSeconds = 0;
-	for (let batch = 0; batch < batches; batch++) {
-		const cost = await flush(writer);
-		if (process.env.VERBOSE !== undefined) console.error(batch, cost);
-		seconds += cost.seconds;
-		cpuSeconds += cost.cpuSeconds;
+	console.log("{}");
+	for await (const what of createInterface({ input: process.stdin })) {
+		if (what === "batch") {
+			console.log(JSON.stringify(await flush(writer)));
+			continue;
+		}
+		const peakRss = memoryOf(process.pid).peak;
+		const usual = await flush(writer);
+		const indexMB = Math.round(memory.used / 1e6);
+		await writer.close();
+		writer = open();
+		await writer.load(0, 1);
+		const reopen = await flush(writer);
+		await writer.close();
+		const beyond = (one: { readonly cpuSeconds: number }): number =>
+			Number((one.cpuSeconds - usual.cpuSeconds).toFixed(2));
+		console.log(
+			JSON.stringify({
+				peakRss,
+				indexMB,
+				rebuildCpuSeconds: beyond(rebuild),
+				reopenCpuSeconds: beyond(reopen),
+			}),
+		);
+		return;
 	}
-	const mean = cpuSeconds / batches;
-	await writer.close();
-	writer = open();
-	await writer.load(0, 1);
-	const reopen = await flush(writer);
-	const indexMB = Math.round(memory.used / 1e6);
-	await writer.close();
-	return {
-		seconds,
-		cpuSeconds,
-		peakRss: memoryOf(process.pid).peak,
-		rebuildCpuSeconds: Number((rebuild.cpuSeconds - mean).toFixed(2)),
-		reopenCpuSeconds: Number((reopen.cpuSeconds - mean).toFixed(2)),
-		indexMB,
-		files: size / FILE_ROWS + batches + 5,
-	};
 }
 
 async function makeTable(engine: Engine, size: number): Promise<void> {
@@ -274,6 +319,7 @@ function writerOf(
 	return new TableWriter({
 		route: { path: "orders", mode: "upsert", source: "shop.orders" },
 		topic: TOPIC,
+		topicId: "id",
 		engine,
 		clusterId: "cluster",
 		index: {
@@ -292,6 +338,7 @@ function writerOf(
 				topics: /./,
 				topicPrefix: "bench",
 				fromBeginning: true,
+				onPositionLost: "stop",
 				sessionTimeoutMs: DEFAULT_SESSION_TIMEOUT_MS,
 				ssl: false,
 				sasl: undefined,
@@ -304,18 +351,14 @@ function writerOf(
 			deletes: "hard",
 			partitionBy: undefined,
 			onNewColumn: "add",
-			batch: { maxRows: BATCH, maxBytes: 2 ** 30, maxDelayMs: 5000 },
+			batch: { maxRows: BATCH, maxBytes: 2 ** 30, maxDelayMs: 5000,
+				maxTotalBytes: 2 ** 28 },
 			port: undefined,
 		},
 	});
 }
 
-async function peer(
-	size: number,
-	dir: string,
-): Promise<
-	{ seconds: number; cpuSeconds: number; peakRss: number } | undefined
-> {
+async function peer(size: number, dir: string): Promise<Totals | undefined> {
 	const count = Number(values.peer);
 	if (count === 0) return undefined;
 	const file = join(dir, "messages.ndjson");
