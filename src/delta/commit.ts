@@ -1,3 +1,4 @@
+import { messageOf } from "../errors.ts";
 import type { PutOutcome } from "../storage/store.ts";
 import type { Action } from "./actions.ts";
 import { commitContent } from "./commit-content.ts";
@@ -16,6 +17,7 @@ import {
 
 const BACKOFF_MS = 20;
 const MAX_BACKOFF_MS = 2000;
+const SETTLE_TRIES = 10;
 
 /**
  * Commits what `plan` wants as the next version: one conditional PUT is the commit point. A race
@@ -47,7 +49,8 @@ export async function commit(
 		const version = (snapshot?.version ?? -1) + 1;
 		const txnId = engine.uuid();
 		const actions = await commitContent(engine, plan, snapshot, txnId);
-		if (await publish(engine, version, actions, txnId)) {
+		const winner = await publish(engine, version, actions, txnId);
+		if (winner === undefined) {
 			const next = advance(snapshot, engine.store.url, version, actions);
 			return {
 				kind: "committed",
@@ -56,25 +59,34 @@ export async function commit(
 				attempts: attempt,
 			};
 		}
-		await engine.sleep(
-			engine.random() *
-				Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** Math.min(attempt, 10)),
-		);
+		// One loss is no crowd.
+		if (attempt > 1)
+			await engine.sleep(
+				engine.random() *
+					Math.min(MAX_BACKOFF_MS, BACKOFF_MS * 2 ** Math.min(attempt, 10)),
+			);
 		if (snapshot === undefined) {
 			snapshot = await loadSnapshot(engine);
 			winners = [];
-		} else ({ snapshot, commits: winners } = await followLog(engine, snapshot));
+		} else
+			({ snapshot, commits: winners } = await followLog(engine, snapshot, [
+				{ version, actions: winner },
+			]));
 	}
 	return { kind: "conflict", attempts: maxAttempts, snapshot };
 }
 
-/** Whether this commit is version `version` now; the only place that writes to the log. */
+/**
+ * Makes this commit version `version`; the only place that writes to the log.
+ * @returns the actions of the commit that is there instead, `undefined` when it is this one
+ * @throws DeltaError DELTA_COMMIT_UNKNOWN when that can't be found out
+ */
 async function publish(
 	engine: Engine,
 	version: number,
 	actions: readonly Action[],
 	txnId: string,
-): Promise<boolean> {
+): Promise<readonly Action[] | undefined> {
 	const body = serialiseCommit(actions);
 	const put = (): Promise<PutOutcome> =>
 		engine.committer?.publish(commitPath(version), body) ??
@@ -82,27 +94,48 @@ async function publish(
 	const outcome = await put();
 	switch (outcome.kind) {
 		case "created":
-			return true;
-		case "exists":
-		case "unknown": {
-			// After `unknown` the PUT may still be under way: "not there" proves nothing until a PUT of
-			// ours has settled the version, so the conditional PUT is repeated until it has an answer.
-			for (let tries = 0; ; tries++) {
-				const found = await readCommit(engine, version);
-				if (found !== undefined) return isOurs(found, txnId);
-				if (outcome.kind === "exists")
-					throw new DeltaError(
-						"DELTA_LOG_INVALID",
-						`${engine.store.url}: version ${version} exists and can't be read`,
-						{ retryable: true },
-					);
-				if (tries === 10) throw outcome.cause;
-				await engine.sleep(engine.random() * BACKOFF_MS * 2 ** tries);
-				const again = await put();
-				if (again.kind === "created") return true;
-			}
+			return undefined;
+		case "exists": {
+			const found = await readCommit(engine, version);
+			if (found === undefined)
+				throw new DeltaError(
+					"DELTA_LOG_INVALID",
+					`${engine.store.url}: version ${version} exists and can't be read`,
+					{ retryable: true },
+				);
+			return isOurs(found, txnId) ? undefined : found;
 		}
+		case "unknown":
+			try {
+				return await settle(engine, version, put, txnId, outcome.cause);
+			} catch (cause) {
+				throw new DeltaError(
+					"DELTA_COMMIT_UNKNOWN",
+					`${engine.store.url}: whether version ${version} is this commit could not be found out (${messageOf(cause)}); before it is made again, look for the txnId ${txnId} in that version`,
+					{ cause },
+				);
+			}
 	}
+}
+
+/**
+ * After `unknown` the PUT may still be under way: "not there" proves nothing until a PUT of ours has
+ * settled the version, so the conditional PUT is repeated until it has an answer.
+ */
+async function settle(
+	engine: Engine,
+	version: number,
+	put: () => Promise<PutOutcome>,
+	txnId: string,
+	cause: unknown,
+): Promise<readonly Action[] | undefined> {
+	for (let tries = 0; tries < SETTLE_TRIES; tries++) {
+		const found = await readCommit(engine, version);
+		if (found !== undefined) return isOurs(found, txnId) ? undefined : found;
+		await engine.sleep(engine.random() * BACKOFF_MS * 2 ** tries);
+		if ((await put()).kind === "created") return undefined;
+	}
+	throw cause;
 }
 
 function isOurs(actions: readonly Action[], txnId: string): boolean {

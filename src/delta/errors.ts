@@ -20,6 +20,8 @@ export type DeltaErrorCode =
 	| "DELTA_CONSTRAINT_VIOLATED"
 	/** The table's `delta.appendOnly` forbids what was asked. */
 	| "DELTA_APPEND_ONLY"
+	/** A commit may or may not be in the table: the store did not answer. */
+	| "DELTA_COMMIT_UNKNOWN"
 	/** Another commit changed what a transaction has read or wants to change. */
 	| "DELTA_CONFLICT"
 	/** The log refers to a file that this process may not, or can't, open. */

@@ -73,25 +73,41 @@ export interface NewCommit {
 	readonly actions: readonly Action[];
 }
 
-/** The newest state from one that is known, with the commits that lead there. */
+/** Commits that are asked for at once while a reader catches up, at most. */
+const CATCH_UP = 16;
+
+/**
+ * The newest state from one that is known, with the commits that lead there. `read`: those after the
+ * snapshot that are known already.
+ */
 export async function followLog(
 	engine: Engine,
 	snapshot: Snapshot,
+	read: readonly NewCommit[] = [],
 ): Promise<{
 	readonly snapshot: Snapshot;
 	readonly commits: readonly NewCommit[];
 }> {
 	const state = Replay.fromSnapshot(snapshot);
 	const commits: NewCommit[] = [];
-	for (;;) {
-		const version = state.version + 1;
-		const actions = await readCommit(engine, version);
-		if (actions === undefined) {
-			if (commits.length > 0) return { snapshot: state.finish(), commits };
-			return { snapshot, commits };
+	const take = (commit: NewCommit): void => {
+		state.apply(commit.actions, commit.version);
+		commits.push(commit);
+	};
+	for (const commit of read) take(commit);
+	// Most often there is none or one; who is far behind asks for more and more at once.
+	for (let width = 1; ; width = Math.min(CATCH_UP, width * 2)) {
+		const first = state.version + 1;
+		const found = await Promise.all(
+			Array.from({ length: width }, (_, i) => readCommit(engine, first + i)),
+		);
+		for (const [i, actions] of found.entries()) {
+			if (actions === undefined)
+				return commits.length > 0
+					? { snapshot: state.finish(), commits }
+					: { snapshot, commits };
+			take({ version: first + i, actions });
 		}
-		state.apply(actions, version);
-		commits.push({ version, actions });
 	}
 }
 
