@@ -1,5 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { messageOf } from "../errors.ts";
+import { StorageError } from "./errors.ts";
 
 /** A folder on a local disk for what can be made again: files that are appended, read at places, replaced. */
 export interface Disk {
@@ -31,8 +33,49 @@ export interface DiskAppender {
 	close(): Promise<void>;
 }
 
-/** A real folder, made when it is first written to. */
+/**
+ * A real folder, made when it is first written to. All that fails is a retryable StorageError
+ * DISK_FAILED.
+ */
 export function openDisk(folder: string): Disk {
+	return failingAs(folder, folderDisk(folder));
+}
+
+/** What the system says of a disk that is full, missing or not ours, as an error that says what to do. */
+function failingAs(folder: string, disk: Disk): Disk {
+	const told =
+		<Args extends readonly unknown[], Result>(
+			act: (...args: Args) => Promise<Result>,
+		) =>
+		async (...args: Args): Promise<Result> => {
+			try {
+				return await act(...args);
+			} catch (cause) {
+				throw new StorageError(
+					"DISK_FAILED",
+					`${folder}: ${messageOf(cause)}; give the folder space and rights`,
+					{ retryable: true, cause },
+				);
+			}
+		};
+	return {
+		name: disk.name,
+		read: told(disk.read),
+		open: told(async (file) => {
+			const opened = await disk.open(file);
+			return opened && { read: told(opened.read), close: told(opened.close) };
+		}),
+		append: told(async (file, keep) => {
+			const { append, sync, close } = await disk.append(file, keep);
+			return { append: told(append), sync: told(sync), close: told(close) };
+		}),
+		replace: told(disk.replace),
+		list: told(disk.list),
+		remove: told(disk.remove),
+	};
+}
+
+function folderDisk(folder: string): Disk {
 	const at = (file: string): string => join(folder, file);
 	return {
 		name: folder,

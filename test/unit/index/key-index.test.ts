@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { decodeRecord } from "../../../src/index/journal.ts";
 import {
 	type IndexIdentity,
 	IndexMemory,
@@ -195,6 +196,58 @@ test("an index of another table, shard or key is not taken for this one's", asyn
 		expect(await copy.list()).toEqual([]);
 	}
 	expect((await KeyIndex.open({ disk, memory, identity: OF })).version).toBe(7);
+});
+
+test("a journal of another state is not taken up", async () => {
+	const disk = openMemoryDisk();
+	const memory = new IndexMemory(1 << 20);
+	const index = await KeyIndex.open({ disk, memory, identity: OF });
+	const change = async (version: number, row: number) => {
+		const file = index.allocate();
+		await index.apply({
+			version,
+			files: [[file, `file ${version}`]],
+			places: placesOf(["a"], [file], [row]),
+		});
+	};
+	await change(0, 10);
+	const manifest = (await disk.read("manifest")) as Uint8Array;
+	const base = (await disk.read("base-1")) as Uint8Array;
+	await change(1, 11);
+	await change(2, 12);
+	const journal = (await disk.read("journal-1")) as Uint8Array;
+	await index.close();
+	const copy = openMemoryDisk();
+	await copy.replace("manifest", manifest);
+	await copy.replace("base-1", base);
+	// The record of version 2 alone, as if that of version 1 had got lost.
+	const { next } = decodeRecord(journal, 0) as { next: number };
+	await copy.replace("journal-1", journal.subarray(next));
+	const opened = await KeyIndex.open({ disk: copy, memory, identity: OF });
+	expect(opened.version).toBe(0);
+	expect((await opened.lookUp(keysOf(["a"]))).rows[0]).toBe(10);
+});
+
+test("places in files that are gone take no room once the base is written again", async () => {
+	const memory = new IndexMemory(1 << 20);
+	const index = await KeyIndex.open({
+		disk: openMemoryDisk(),
+		memory,
+		identity: OF,
+	});
+	const [old, kept] = [index.allocate(), index.allocate()];
+	await index.apply({
+		version: 0,
+		files: [
+			[old, "old"],
+			[kept, "kept"],
+		],
+		places: placesOf(["a", "b", "c"], [old, old, kept], [0, 1, 0]),
+	});
+	expect(index.entries).toBe(3);
+	await index.apply({ version: 1, files: [[old, undefined]] });
+	await index.finish(1);
+	expect(index.entries).toBe(1);
 });
 
 test("millions of keys stay within the memory that was given", async () => {
