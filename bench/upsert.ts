@@ -351,8 +351,12 @@ function writerOf(
 			deletes: "hard",
 			partitionBy: undefined,
 			onNewColumn: "add",
-			batch: { maxRows: BATCH, maxBytes: 2 ** 30, maxDelayMs: 5000,
-				maxTotalBytes: 2 ** 28 },
+			batch: {
+				maxRows: BATCH,
+				maxBytes: 2 ** 30,
+				maxDelayMs: 5000,
+				maxTotalBytes: 2 ** 28,
+			},
 			port: undefined,
 		},
 	});
