@@ -1,6 +1,7 @@
 import type { DataType, StructField, StructType } from "../columnar/types.ts";
 import type { Metadata, Protocol } from "./actions.ts";
 import { mappingMode } from "./column-mapping.ts";
+import { BLOOM_COLUMNS } from "./data-file.ts";
 import { DeltaError } from "./errors.ts";
 import { parseSchema } from "./schema.ts";
 import {
@@ -39,7 +40,7 @@ export function renameColumn(
 			path.length === 1
 				? metadata.partitionColumns.map((one) => (one === old ? name : one))
 				: metadata.partitionColumns,
-		configuration: withStatsColumns(metadata.configuration, (column) =>
+		configuration: withColumnLists(metadata.configuration, (column) =>
 			startsWith(column, path)
 				? [...path.slice(0, -1), name, ...column.slice(path.length)]
 				: column,
@@ -69,7 +70,7 @@ export function dropColumn(
 	return {
 		...metadata,
 		schemaString: JSON.stringify(schema),
-		configuration: withStatsColumns(metadata.configuration, (column) =>
+		configuration: withColumnLists(metadata.configuration, (column) =>
 			startsWith(column, path) ? undefined : column,
 		),
 	};
@@ -141,17 +142,21 @@ function inType(
 	}
 }
 
-function withStatsColumns(
+function withColumnLists(
 	configuration: Metadata["configuration"],
 	change: (column: readonly string[]) => readonly string[] | undefined,
 ): Metadata["configuration"] {
-	const text = configuration[STATS_COLUMNS];
-	if (text === undefined) return configuration;
-	const columns = parseColumnList(text).flatMap((column) => {
-		const next = change(column);
-		return next === undefined ? [] : [next];
-	});
-	return { ...configuration, [STATS_COLUMNS]: formatColumnList(columns) };
+	const changed: Record<string, string> = {};
+	for (const property of [STATS_COLUMNS, BLOOM_COLUMNS]) {
+		const text = configuration[property];
+		if (text === undefined) continue;
+		const columns = parseColumnList(text).flatMap((column) => {
+			const next = change(column);
+			return next === undefined ? [] : [next];
+		});
+		changed[property] = formatColumnList(columns);
+	}
+	return { ...configuration, ...changed };
 }
 
 /** Names in the property are compared without case. */

@@ -1,16 +1,12 @@
-import { take } from "../columnar/batch.ts";
 import { nullVector } from "../columnar/literal.ts";
-import {
-	type EncodeOptions,
-	encodeParquet,
-} from "../columnar/parquet/encode.ts";
 import type { DataType } from "../columnar/types.ts";
 import { valueAt } from "../columnar/value.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
-import type { AddFile, Metadata } from "./actions.ts";
+import type { AddFile } from "./actions.ts";
 import { clusteringColumns } from "./clustering.ts";
 import { mappingMode, physicalSchema } from "./column-mapping.ts";
 import { checkRows, completeRows, tableConstraints } from "./constraints.ts";
+import { dataFileOptions, encodeDataFiles } from "./data-file.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
 import { checkWritable } from "./features.ts";
@@ -36,7 +32,8 @@ export interface StagedFile {
 }
 
 /**
- * Encodes and stores a batch, one file per partition; nothing is visible before a commit. Columns are
+ * Encodes and stores a batch, a file per partition, or several where one would be larger than
+ * `delta.targetFileSize`; nothing is visible before a commit. Columns are
  * matched by name; those that the batch lacks have their default, or what they are generated from, or
  * are null. Every row is checked against the table's constraints, unless the rows are `kept` ones that
  * the table has already.
@@ -48,7 +45,11 @@ export async function stageFiles(
 	engine: Engine,
 	table: TableLayout,
 	batch: Batch,
-	options: {
+	{
+		tags,
+		kept = false,
+		fileColumns,
+	}: {
 		readonly tags?: Readonly<Record<string, string>>;
 		readonly kept?: boolean;
 		/** Columns for the files that are none of the table's, with a value per row. */
@@ -59,10 +60,9 @@ export async function stageFiles(
 	checkWritable(protocol, metadata, table.url);
 	const mode = mappingMode(protocol, metadata);
 	const physical = physicalSchema(schema, mode);
-	const columns =
-		options.kept === true
-			? columnsFor(table, batch)
-			: checkedColumns(engine, table, batch);
+	const columns = kept
+		? columnsFor(table, batch)
+		: checkedColumns(engine, table, batch);
 	const isPartition = schema.fields.map(({ name }) =>
 		metadata.partitionColumns.includes(name),
 	);
@@ -71,13 +71,13 @@ export async function stageFiles(
 			type: "struct",
 			fields: [
 				...physical.fields.filter((_, i) => isPartition[i] !== true),
-				...(options.fileColumns?.schema.fields ?? []),
+				...(fileColumns?.schema.fields ?? []),
 			],
 		},
 		length: batch.length,
 		columns: [
 			...columns.filter((_, i) => isPartition[i] !== true),
-			...(options.fileColumns?.columns ?? []),
+			...(fileColumns?.columns ?? []),
 		],
 	};
 	// In the order of the table's partition columns.
@@ -95,50 +95,26 @@ export async function stageFiles(
 		// A clustered table has statistics of what it is clustered by, wherever that stands.
 		also: clusteringColumns(table.domains),
 	};
-	const encode: EncodeOptions = {
-		...encodeOptions(metadata),
-		fieldIds: mode !== "none",
-	};
+	const options = dataFileOptions(schema, metadata, mode);
 	const files: StagedFile[] = [];
-	for (const { values, rows } of split(batch.length, partitions)) {
-		const { bytes, leaves } = encodeParquet(
-			[rows.length === batch.length ? stored : take(stored, rows)],
-			encode,
-		);
-		const path = `${partitionFolder(names, values)}part-${engine.uuid()}.${encode.compression}.parquet`;
-		await engine.store.put(path, bytes);
-		files.push({
-			add: {
-				path: encodePath(path),
-				partitionValues: values,
-				size: bytes.length,
-				modificationTime: engine.now(),
-				dataChange: true,
-				stats: fileStats(rows.length, leaves, statistics),
-				...(options.tags === undefined ? {} : { tags: options.tags }),
-			},
-			rows,
-		});
-	}
+	for (const part of split(batch.length, partitions))
+		for (const file of encodeDataFiles(stored, part.rows, options)) {
+			const path = `${partitionFolder(names, part.values)}part-${engine.uuid()}.${options.encode.compression}.parquet`;
+			await engine.store.put(path, file.bytes);
+			files.push({
+				add: {
+					path: encodePath(path),
+					partitionValues: part.values,
+					size: file.bytes.length,
+					modificationTime: engine.now(),
+					dataChange: true,
+					stats: fileStats(file.rows.length, file.leaves, statistics),
+					...(tags === undefined ? {} : { tags }),
+				},
+				rows: file.rows,
+			});
+		}
 	return files;
-}
-
-/** What a table's properties say of its Parquet files; a codec that isn't written here becomes zstd. */
-export function encodeOptions(
-	metadata: Pick<Metadata, "configuration">,
-): Required<Pick<EncodeOptions, "compression" | "format">> {
-	const codec =
-		metadata.configuration["delta.parquet.compression.codec"]?.toLowerCase();
-	const version = metadata.configuration["delta.parquet.format.version"];
-	return {
-		compression:
-			codec === "snappy" || codec === "gzip"
-				? codec
-				: codec === "none" || codec === "uncompressed"
-					? "none"
-					: "zstd",
-		format: version?.startsWith("2.") === true ? 2 : 1,
-	};
 }
 
 function checkedColumns(

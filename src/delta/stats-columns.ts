@@ -25,7 +25,7 @@ export function indexedSchema(
 	};
 	const named = metadata.configuration[STATS_COLUMNS];
 	if (named !== undefined)
-		return pick(
+		return pickColumns(
 			data,
 			parseColumnList(named).map((path) =>
 				path.map((part) => part.toLowerCase()),
@@ -78,7 +78,8 @@ export function formatColumnList(
 		.join(",");
 }
 
-function pick(
+/** The part of a schema that these paths, in lower case, name; what it has not is left out. */
+export function pickColumns(
 	schema: StructType,
 	paths: readonly (readonly string[])[],
 ): StructType {
@@ -90,7 +91,7 @@ function pick(
 		if (inner.some((path) => path.length === 0)) return [field];
 		if (typeof field.type === "string" || field.type.type !== "struct")
 			return [];
-		return [{ ...field, type: pick(field.type, inner) }];
+		return [{ ...field, type: pickColumns(field.type, inner) }];
 	});
 	return { type: "struct", fields };
 }

@@ -1,4 +1,6 @@
 import { existsSync, mkdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { StructType } from "../../src/columnar/types.ts";
 import { SPARK_PYTHON } from "../../stack/cache.ts";
@@ -23,17 +25,36 @@ export interface ReadRequest {
 export class Spark {
 	/** Whether `stack/install.sh spark` was run. */
 	static readonly installed = existsSync(SPARK_PYTHON);
+	static #shared: Promise<Spark> | undefined;
+	readonly #dir: string;
 	readonly #process: JudgeProcess;
 
-	private constructor(process: JudgeProcess) {
+	private constructor(dir: string, process: JudgeProcess) {
+		this.#dir = dir;
 		this.#process = process;
 	}
 
+	/** The one JVM of all tests in this process; `stopShared` ends it. */
+	static shared(): Promise<Spark> {
+		Spark.#shared ??= mkdtemp(join(tmpdir(), "tributary-spark-")).then((dir) =>
+			Spark.#open(dir),
+		);
+		return Spark.#shared;
+	}
+
+	static async stopShared(): Promise<void> {
+		const spark = await Spark.#shared;
+		if (spark === undefined) return;
+		await spark.#process.stop();
+		await rm(spark.#dir, { recursive: true, force: true });
+	}
+
 	/** `dir` gets its log and its scratch files. */
-	static async open(dir: string): Promise<Spark> {
+	static async #open(dir: string): Promise<Spark> {
 		const scratch = join(dir, "spark");
 		mkdirSync(scratch, { recursive: true });
 		return new Spark(
+			dir,
 			await JudgeProcess.start({
 				name: "spark",
 				dir,
@@ -80,9 +101,5 @@ export class Spark {
 	/** Names of the data files that a scan opens. */
 	async files(path: string, where?: string): Promise<string[]> {
 		return (await this.#process.ask("explain", { path, where })) as string[];
-	}
-
-	async stop(): Promise<void> {
-		await this.#process.stop();
 	}
 }

@@ -2,39 +2,38 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { vectorOf } from "../../src/columnar/literal.ts";
-import { type DataType, field, struct } from "../../src/columnar/types.ts";
-import { valueAt } from "../../src/columnar/value.ts";
-import type { Batch, Value } from "../../src/columnar/vector.ts";
-import type { DeltaError } from "../../src/delta/errors.ts";
-import { scanFiles } from "../../src/delta/scan.ts";
-import { fileSkipper } from "../../src/delta/skipping.ts";
-import { append } from "../../src/delta/write.ts";
-import { bindPredicate } from "../../src/expression/bind.ts";
-import { ExpressionError } from "../../src/expression/errors.ts";
-import { evaluate } from "../../src/expression/evaluate.ts";
-import { parseExpression } from "../../src/expression/parse.ts";
-import { engineOf, snapshotOf } from "../support/differential.ts";
-import { seedOf } from "../support/seed.ts";
-import { Spark } from "../support/spark.ts";
-import { wireRows } from "../support/wire.ts";
+import { vectorOf } from "../../../src/columnar/literal.ts";
+import { type DataType, field, struct } from "../../../src/columnar/types.ts";
+import { valueAt } from "../../../src/columnar/value.ts";
+import type { Batch, Value } from "../../../src/columnar/vector.ts";
+import type { DeltaError } from "../../../src/delta/errors.ts";
+import { scanFiles } from "../../../src/delta/scan.ts";
+import { fileSkipper } from "../../../src/delta/skipping.ts";
+import { append } from "../../../src/delta/write.ts";
+import { bindPredicate } from "../../../src/expression/bind.ts";
+import { ExpressionError } from "../../../src/expression/errors.ts";
+import { evaluate } from "../../../src/expression/evaluate.ts";
+import { parseExpression } from "../../../src/expression/parse.ts";
+import { engineOf, snapshotOf } from "../../support/differential.ts";
+import { seedOf } from "../../support/seed.ts";
+import { Spark } from "../../support/spark.ts";
+import { wireRows } from "../../support/wire.ts";
 import {
 	randomBatch,
 	randomOf,
 	randomPredicate,
 	SCHEMA,
-} from "../unit/expression/sample.ts";
+} from "../../unit/expression/sample.ts";
 
 let dir: string;
 let spark: Spark;
 
 beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "tributary-constraints-"));
-	if (Spark.installed) spark = await Spark.open(dir);
+	if (Spark.installed) spark = await Spark.shared();
 }, 120_000);
 
 afterAll(async () => {
-	await spark?.stop();
 	await rm(dir, { recursive: true, force: true });
 });
 

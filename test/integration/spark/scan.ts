@@ -2,37 +2,49 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { vectorOf } from "../../src/columnar/literal.ts";
+import { vectorOf } from "../../../src/columnar/literal.ts";
 import {
 	array,
 	type DataType,
 	field,
 	type StructType,
 	struct,
-} from "../../src/columnar/types.ts";
-import { toJson, valueAt } from "../../src/columnar/value.ts";
-import { parseVariant } from "../../src/columnar/variant-encode.ts";
-import type { Batch } from "../../src/columnar/vector.ts";
-import type { Action, Metadata } from "../../src/delta/actions.ts";
-import { dropColumn, renameColumn } from "../../src/delta/column-change.ts";
-import { mappingMode, physicalSchema } from "../../src/delta/column-mapping.ts";
-import { commit } from "../../src/delta/commit.ts";
-import { evolve, newLayout } from "../../src/delta/evolve.ts";
-import { parsePartitionValue } from "../../src/delta/partition.ts";
-import { readTable } from "../../src/delta/scan.ts";
-import { loadSnapshot, type Snapshot } from "../../src/delta/snapshot.ts";
-import { stageFiles, type TableLayout } from "../../src/delta/stage.ts";
-import { parseStats } from "../../src/delta/stats-text.ts";
-import { fileOpener } from "../../src/storage/open.ts";
-import { seeded } from "../support/changes.ts";
-import { engineOf, expectSame, snapshotOf } from "../support/differential.ts";
-import { Spark } from "../support/spark.ts";
+} from "../../../src/columnar/types.ts";
+import { toJson, valueAt } from "../../../src/columnar/value.ts";
+import { parseVariant } from "../../../src/columnar/variant-encode.ts";
+import type { Batch } from "../../../src/columnar/vector.ts";
+import type { Action, Metadata } from "../../../src/delta/actions.ts";
+import { dropColumn, renameColumn } from "../../../src/delta/column-change.ts";
+import {
+	mappingMode,
+	physicalSchema,
+} from "../../../src/delta/column-mapping.ts";
+import { commit } from "../../../src/delta/commit.ts";
+import { evolve, newLayout } from "../../../src/delta/evolve.ts";
+import { parsePartitionValue } from "../../../src/delta/partition.ts";
+import { readTable } from "../../../src/delta/scan.ts";
+import { loadSnapshot, type Snapshot } from "../../../src/delta/snapshot.ts";
+import { stageFiles, type TableLayout } from "../../../src/delta/stage.ts";
+import { parseStats } from "../../../src/delta/stats-text.ts";
+import { fileOpener } from "../../../src/storage/open.ts";
+import { seeded } from "../../support/changes.ts";
+import {
+	engineOf,
+	expectSame,
+	snapshotOf,
+} from "../../support/differential.ts";
+import { Spark } from "../../support/spark.ts";
 import {
 	randomPartitionType,
 	randomType,
 	randomWire,
-} from "../support/table-values.ts";
-import { comparable, valueFrom, type Wire, wireRows } from "../support/wire.ts";
+} from "../../support/table-values.ts";
+import {
+	comparable,
+	valueFrom,
+	type Wire,
+	wireRows,
+} from "../../support/wire.ts";
 
 const SEED = Number(process.env.SEED ?? 1);
 
@@ -41,11 +53,10 @@ let spark: Spark;
 
 beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "tributary-scan-"));
-	if (Spark.installed) spark = await Spark.open(dir);
+	if (Spark.installed) spark = await Spark.shared();
 });
 
 afterAll(async () => {
-	await spark?.stop();
 	await rm(dir, { recursive: true, force: true });
 });
 

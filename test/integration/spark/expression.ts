@@ -3,34 +3,33 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { vectorOf } from "../../src/columnar/literal.ts";
-import { type DataType, field, struct } from "../../src/columnar/types.ts";
-import { valueAt } from "../../src/columnar/value.ts";
-import type { Batch } from "../../src/columnar/vector.ts";
-import { bind, bindPredicate } from "../../src/expression/bind.ts";
-import { castValue } from "../../src/expression/cast.ts";
-import { ExpressionError } from "../../src/expression/errors.ts";
-import { evaluate } from "../../src/expression/evaluate.ts";
-import { parseExpression } from "../../src/expression/parse.ts";
-import { seedOf } from "../support/seed.ts";
-import { Spark } from "../support/spark.ts";
-import { valueFrom, type Wire, wireRows } from "../support/wire.ts";
+import { vectorOf } from "../../../src/columnar/literal.ts";
+import { type DataType, field, struct } from "../../../src/columnar/types.ts";
+import { valueAt } from "../../../src/columnar/value.ts";
+import type { Batch } from "../../../src/columnar/vector.ts";
+import { bind, bindPredicate } from "../../../src/expression/bind.ts";
+import { castValue } from "../../../src/expression/cast.ts";
+import { ExpressionError } from "../../../src/expression/errors.ts";
+import { evaluate } from "../../../src/expression/evaluate.ts";
+import { parseExpression } from "../../../src/expression/parse.ts";
+import { seedOf } from "../../support/seed.ts";
+import { Spark } from "../../support/spark.ts";
+import { valueFrom, type Wire, wireRows } from "../../support/wire.ts";
 import {
 	randomBatch,
 	randomOf,
 	randomPredicate,
-} from "../unit/expression/sample.ts";
+} from "../../unit/expression/sample.ts";
 
 let dir: string;
 let spark: Spark;
 
 beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "tributary-expression-"));
-	if (Spark.installed) spark = await Spark.open(dir);
+	if (Spark.installed) spark = await Spark.shared();
 }, 120_000);
 
 afterAll(async () => {
-	await spark?.stop();
 	await rm(dir, { recursive: true, force: true });
 });
 
@@ -164,7 +163,7 @@ describe.skipIf(!Spark.installed)("expressions as Spark has them", () => {
 
 	test("every example of the reference page is so in Spark", async () => {
 		const page = readFileSync(
-			join(import.meta.dirname, "../../docs/reference/expressions.md"),
+			join(import.meta.dirname, "../../../docs/reference/expressions.md"),
 			"utf8",
 		);
 		const columns: readonly (readonly [string, DataType, Wire])[] = [

@@ -2,29 +2,29 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { append } from "../../src/delta/write.ts";
-import { seeded } from "../support/changes.ts";
-import { DeltaRs } from "../support/deltars.ts";
-import { DeltaRsHistory } from "../support/deltars-history.ts";
+import { append } from "../../../src/delta/write.ts";
+import { seeded } from "../../support/changes.ts";
+import { DeltaRs } from "../../support/deltars.ts";
+import { DeltaRsHistory } from "../../support/deltars-history.ts";
 import {
 	engineOf,
 	expectSame,
 	expectSameHistory,
 	newestVersion,
 	snapshotOf,
-} from "../support/differential.ts";
-import { batchOf, MixedHistory } from "../support/mixed-history.ts";
+} from "../../support/differential.ts";
+import { batchOf, MixedHistory } from "../../support/mixed-history.ts";
 import {
 	expectSameAfterPruning,
 	expectSkipsOnlyWhatItMay,
-} from "../support/pruning.ts";
-import { Spark } from "../support/spark.ts";
+} from "../../support/pruning.ts";
+import { Spark } from "../../support/spark.ts";
 import {
 	HISTORY_FEATURES,
 	type HistoryFeature,
 	randomFeatures,
 	SparkHistory,
-} from "../support/spark-history.ts";
+} from "../../support/spark-history.ts";
 
 const SEED = Number(process.env.SEED ?? 1);
 const SEEDS = Number(process.env.DIFFERENTIAL_SEEDS ?? 4);
@@ -47,11 +47,10 @@ let deltaRs: DeltaRs;
 beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "tributary-differential-"));
 	deltaRs = await DeltaRs.open(dir);
-	if (Spark.installed) spark = await Spark.open(dir);
+	if (Spark.installed) spark = await Spark.shared();
 });
 
 afterAll(async () => {
-	await spark?.stop();
 	await deltaRs?.stop();
 	await rm(dir, { recursive: true, force: true });
 });
