@@ -26,7 +26,11 @@ export interface TableConstraints {
 }
 
 export interface Check {
-	readonly kind: "check constraint" | "invariant" | "generated column";
+	readonly kind:
+		| "check constraint"
+		| "invariant"
+		| "generated column"
+		| "length of";
 	readonly name: string;
 	/** As the table has it. */
 	readonly expression: string;
@@ -110,6 +114,16 @@ export function tableConstraints(
 				}),
 			});
 		}
+		const limited = lengthCheck(field, path);
+		if (limited !== undefined)
+			checks.push({
+				kind: "length of",
+				name,
+				expression: limited,
+				bound: compiled("length of", name, limited, (parsed) =>
+					bindPredicate(parsed, schema),
+				),
+			});
 		const { [DEFAULT]: text } = field.metadata;
 		if (text !== undefined && path.length === 1)
 			defaults.push({
@@ -212,6 +226,7 @@ const INVARIANT = "delta.invariants";
 const GENERATED = "delta.generationExpression";
 const DEFAULT = "CURRENT_DEFAULT";
 const CHECK = "delta.constraints.";
+const CHAR_TYPE = "__CHAR_VARCHAR_TYPE_STRING";
 const NOTHING: StructType = { type: "struct", fields: [] };
 const ONE_ROW: Batch = { schema: NOTHING, length: 1, columns: [] };
 const SHOWN = 100;
@@ -244,6 +259,29 @@ function* fieldsOf(
 			yield* fieldsOf(type.keyType, [...path, "key"], true);
 			yield* fieldsOf(type.valueType, [...path, "value"], true);
 	}
+}
+
+/**
+ * What Spark demands of a CHAR(n) or VARCHAR(n), which are strings to the protocol. It tells the length
+ * of a whole column only, for what is nested in the text of the column's type.
+ */
+function lengthCheck(
+	{ metadata }: StructField,
+	path: readonly string[],
+): string | undefined {
+	const { [CHAR_TYPE]: declared } = metadata;
+	if (declared === undefined) return undefined;
+	const [, count] =
+		/^\s*(?:var)?char\((\d+)\)\s*$/i.exec(String(declared)) ?? [];
+	if (count === undefined || path.length > 1)
+		throw cannot(
+			"length of",
+			path.join("."),
+			String(declared),
+			"it is of a nested value",
+		);
+	const column = `\`${path[0]?.replaceAll("`", "``")}\``;
+	return `${column} IS NULL OR char_length(${column}) <= ${count}`;
 }
 
 /** `{"expression":{"expression":"…"}}`, as text in the schema's metadata. */

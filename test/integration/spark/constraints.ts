@@ -125,6 +125,41 @@ describe.skipIf(!Spark.installed)("tables that Spark made", () => {
 		expect((await snapshotOf(path)).version).toBe(base.version);
 	}, 300_000);
 
+	test("a text that is too long for its VARCHAR or CHAR is refused by both, and the same ones are taken", async () => {
+		const path = join(dir, "lengths");
+		const table = `delta.\`${path}\``;
+		await spark.sql(
+			`CREATE TABLE ${table} (name VARCHAR(3), code CHAR(2)) USING delta`,
+		);
+		for (const [name, code] of [
+			["abc", "ab"],
+			["\u{1f600}\u{1f600}\u{1f600}", null],
+			[null, "a"],
+			["abcd", "a"],
+			["a", "abc"],
+		] as const) {
+			const literal = (text: string | null): string =>
+				text === null ? "NULL" : `'${text}'`;
+			const theirs = await spark
+				.sql(`INSERT INTO ${table} VALUES (${literal(name)}, ${literal(code)})`)
+				.then(
+					() => "taken",
+					() => "refused",
+				);
+			const ours = await append(engineOf(path), await snapshotOf(path), [
+				rows({ name: ["string", [name]], code: ["string", [code]] }),
+			]).then(
+				() => "taken",
+				(error: DeltaError) => {
+					expect(error.code).toBe("DELTA_CONSTRAINT_VIOLATED");
+					return "refused";
+				},
+			);
+			expect(ours, `${name} ${code}`).toBe(theirs);
+		}
+		expect((await spark.read(path)).rows.length).toBe(6);
+	}, 300_000);
+
 	test("files that we skip by Spark's statistics have no row that Spark finds", async () => {
 		const seed = seedOf();
 		const random = randomOf(seed);

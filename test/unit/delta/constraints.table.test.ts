@@ -139,3 +139,58 @@ test("a table whose constraint is outside of the subset takes no rows", async ()
 	expect((caught as DeltaError).message).toContain("regexp_like");
 	expect([...engine.objects.keys()]).toEqual(before);
 });
+
+test("a text that is longer than its VARCHAR or CHAR leaves no trace, in code points as Spark counts them", async () => {
+	const engine = memoryEngine();
+	const created = await createTable(engine, {
+		schema: struct(
+			field("name", "string", {
+				metadata: { __CHAR_VARCHAR_TYPE_STRING: "varchar(3)" },
+			}),
+			field("code", "string", {
+				metadata: { __CHAR_VARCHAR_TYPE_STRING: "char(2)" },
+			}),
+		),
+	});
+	const after = await append(engine, created, [
+		rows({
+			name: ["string", ["abc", null, "\u{1f600}\u{1f600}\u{1f600}"]],
+			code: ["string", ["ab", "", null]],
+		}),
+	]);
+	for (const [name, code] of [
+		["abcd", "x"],
+		["a", "xyz"],
+	] as const)
+		await expect(
+			append(engine, after, [
+				rows({ name: ["string", [name]], code: ["string", [code]] }),
+			]),
+		).rejects.toThrow(
+			name === "abcd"
+				? /length of name .* is not true for row 1 .*abcd/
+				: /length of code .* is not true for row 1 .*xyz/,
+		);
+});
+
+test("a nested VARCHAR, whose length can't be held, is written over", async () => {
+	const engine = memoryEngine();
+	const names = field(
+		"names",
+		{ type: "array", elementType: "string", containsNull: true },
+		{ metadata: { __CHAR_VARCHAR_TYPE_STRING: "array<varchar(3)>" } },
+	);
+	await expect(
+		createTable(engine, { schema: struct(names) }).then((table) =>
+			append(engine, table, [
+				{
+					schema: struct(names),
+					length: 1,
+					columns: [vectorOf(names.type, [["abcd"]])],
+				},
+			]),
+		),
+	).rejects.toThrow(
+		/length of names \(array<varchar\(3\)>\) can't be enforced/,
+	);
+});
