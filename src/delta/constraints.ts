@@ -1,18 +1,13 @@
-import { take } from "../columnar/batch.ts";
-import { constantVector, nullVector } from "../columnar/literal.ts";
 import type { StructField, StructType } from "../columnar/types.ts";
-import { formatValue, valueAt } from "../columnar/value.ts";
-import type { Batch, Vector } from "../columnar/vector.ts";
 import { bind, bindPredicate } from "../expression/bind.ts";
-import { type Bound, boundPartsOf, node } from "../expression/bound.ts";
+import { type Bound, node } from "../expression/bound.ts";
 import { coerce } from "../expression/coerce.ts";
 import { ExpressionError } from "../expression/errors.ts";
-import { evaluate } from "../expression/evaluate.ts";
 import { columnsOf, type Expression } from "../expression/expression.ts";
 import { parseExpression } from "../expression/parse.ts";
 import type { Metadata } from "./actions.ts";
 import { DeltaError } from "./errors.ts";
-import { findNull, forbidsNull } from "./not-null.ts";
+import { forbidsNull } from "./not-null.ts";
 
 /**
  * What a table demands of the rows that are written to it (PROTOCOL.md, "Column Invariants", "CHECK
@@ -154,82 +149,12 @@ export function demandsOfRows({
 	return checks.length > 0 || fills.length > 0 || forbidsNull(schema);
 }
 
-/**
- * The rows with the columns that they lack and the table has a default or an expression for. A column
- * that is there stays as it is, null included. `now` in milliseconds since the epoch.
- * @throws DeltaError DELTA_CONSTRAINT_VIOLATED when a row has no such value
- */
-export function completeRows(
-	{ fills, schema }: TableConstraints,
-	batch: Batch,
-	options: { readonly now: number },
-): Batch {
-	const has = new Set(batch.schema.fields.map(({ name }) => name));
-	let complete = batch;
-	for (const { field, bound, kind } of fills) {
-		if (has.has(field.name)) continue;
-		const rows = kind === "default" ? ONE_ROW : withNulls(schema, complete);
-		let vector: Vector;
-		try {
-			vector = evaluate(bound, rows, options);
-		} catch (cause) {
-			if (!(cause instanceof ExpressionError)) throw cause;
-			throw new DeltaError(
-				"DELTA_CONSTRAINT_VIOLATED",
-				`the ${kind} of ${field.name} can't be computed: ${cause.message}`,
-				{ cause },
-			);
-		}
-		if (kind === "default")
-			vector = constantVector(
-				field.type,
-				valueAt(vector, field.type, 0),
-				batch.length,
-			);
-		complete = {
-			schema: {
-				type: "struct",
-				fields: [...complete.schema.fields, field],
-			},
-			length: batch.length,
-			columns: [...complete.columns, vector],
-		};
-	}
-	return complete;
-}
-
-/**
- * Checks every row. Columns are found by name; those that the rows lack are null.
- * @throws DeltaError DELTA_CONSTRAINT_VIOLATED with the constraint, and the values that it looks at in
- *   the first row that breaks it
- */
-export function checkRows(
-	{ schema, checks }: TableConstraints,
-	batch: Batch,
-	options: { readonly now: number },
-): void {
-	const missing = findNull(schema, batch);
-	if (missing !== undefined)
-		throw new DeltaError(
-			"DELTA_CONSTRAINT_VIOLATED",
-			`the column ${missing.path.join(".")} is NOT NULL, and has no value in row ${missing.row + 1} of ${batch.length}; nothing was written`,
-		);
-	if (checks.length === 0) return;
-	const rows = withNulls(schema, batch);
-	for (const check of checks) {
-		const row = firstBroken(check, rows, options);
-		if (row !== undefined) throw violation(check, rows, row);
-	}
-}
-
 const INVARIANT = "delta.invariants";
 const GENERATED = "delta.generationExpression";
 const DEFAULT = "CURRENT_DEFAULT";
 const CHECK = "delta.constraints.";
 const CHAR_TYPE = "__CHAR_VARCHAR_TYPE_STRING";
 const NOTHING: StructType = { type: "struct", fields: [] };
-const ONE_ROW: Batch = { schema: NOTHING, length: 1, columns: [] };
-const SHOWN = 100;
 
 interface FoundField {
 	readonly field: StructField;
@@ -321,79 +246,6 @@ function columnBound(field: StructField, schema: StructType): Bound {
 		type: field.type,
 		fallible: false,
 	};
-}
-
-/** The table's columns in its order. */
-function withNulls(schema: StructType, batch: Batch): Batch {
-	const place = new Map(
-		batch.schema.fields.map(({ name }, i) => [name, i] as const),
-	);
-	return {
-		schema: {
-			type: "struct",
-			fields: schema.fields.map((field) => {
-				const at = place.get(field.name);
-				const own = at === undefined ? undefined : batch.schema.fields[at];
-				return own === undefined ? field : { ...field, type: own.type };
-			}),
-		},
-		length: batch.length,
-		columns: schema.fields.map(({ name, type }) => {
-			const at = place.get(name);
-			const own = at === undefined ? undefined : batch.columns[at];
-			return own ?? nullVector(type, batch.length);
-		}),
-	};
-}
-
-/** The first row for which a check is not true, or has no result. */
-function firstBroken(
-	{ bound }: Check,
-	batch: Batch,
-	options: { readonly now: number },
-): number | undefined {
-	try {
-		const vector = evaluate(bound, batch, options);
-		for (let i = 0; i < batch.length; i++)
-			if (valueAt(vector, "boolean", i) !== true) return i;
-		return undefined;
-	} catch (error) {
-		if (!(error instanceof ExpressionError)) throw error;
-	}
-	// Some row has no result; which one, a row alone tells.
-	for (let i = 0; i < batch.length; i++) {
-		try {
-			const row = take(batch, Int32Array.of(i));
-			if (valueAt(evaluate(bound, row, options), "boolean", 0) !== true)
-				return i;
-		} catch (error) {
-			if (error instanceof ExpressionError) return i;
-			throw error;
-		}
-	}
-	return undefined;
-}
-
-function violation(check: Check, batch: Batch, row: number): DeltaError {
-	const one = take(batch, Int32Array.of(row));
-	const seen = new Map<string, string>();
-	const open: Bound[] = [check.bound];
-	for (let next = open.shift(); next !== undefined; next = open.shift()) {
-		if (next.kind === "column") {
-			const value = valueAt(evaluate(next, one), next.type, 0);
-			const text = formatValue(value, next.type);
-			seen.set(
-				next.path.join("."),
-				text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text,
-			);
-		}
-		open.push(...boundPartsOf(next));
-	}
-	const values = [...seen].map(([name, text]) => `${name} = ${text}`);
-	return new DeltaError(
-		"DELTA_CONSTRAINT_VIOLATED",
-		`the ${check.kind} ${check.name} (${check.expression}) is not true for row ${row + 1} of ${batch.length}${values.length === 0 ? "" : `: ${values.join(", ")}`}; nothing was written`,
-	);
 }
 
 function cannot(

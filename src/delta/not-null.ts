@@ -17,22 +17,36 @@ export function findNull(
 	schema: StructType,
 	batch: Batch,
 ): MissingValue | undefined {
-	if (batch.length === 0) return undefined;
+	const [first] = rowsWithNull(schema, batch);
+	return first?.[1];
+}
+
+/** Every row with such a null, and which: column by column. */
+export function rowsWithNull(
+	schema: StructType,
+	batch: Batch,
+): ReadonlyMap<number, MissingValue> {
+	const found = new Map<number, MissingValue>();
+	const report: Report = (path, row) => {
+		if (!found.has(row)) found.set(row, { path, row });
+	};
+	if (batch.length === 0) return found;
 	for (const { name, type, nullable } of schema.fields) {
 		const at = batch.schema.fields.findIndex((field) => field.name === name);
 		const vector = batch.columns[at];
-		if (!nullable) {
-			const row = vector === undefined ? 0 : vector.validity?.indexOf(0);
-			if (row !== undefined && row >= 0) return { path: [name], row };
-		}
+		if (!nullable && (vector === undefined || vector.validity?.includes(0)))
+			for (let row = 0; row < batch.length; row++)
+				if (vector === undefined || vector.validity?.[row] === 0)
+					report([name], row);
 		if (vector === undefined || !forbidsNull(type)) continue;
 		const slots = Array.from({ length: batch.length }, (_, i) => i);
 		const own = batch.schema.fields[at]?.type ?? type;
-		const found = within(vector, { type, own }, [name], { slots, rows: slots });
-		if (found !== undefined) return found;
+		within(vector, { type, own }, [name], { slots, rows: slots }, report);
 	}
-	return undefined;
+	return found;
 }
+
+type Report = (path: readonly string[], row: number) => void;
 
 /** Slots of a vector, and the row of the batch that each belongs to. */
 interface Places {
@@ -65,9 +79,10 @@ function within(
 	{ type, own }: { readonly type: DataType; readonly own: DataType },
 	path: readonly string[],
 	places: Places,
-): MissingValue | undefined {
+	report: Report,
+): void {
 	if (typeof type === "string" || typeof own === "string" || !forbidsNull(type))
-		return undefined;
+		return;
 	const there = present(vector, places);
 	const child = (
 		inner: Vector | undefined,
@@ -75,23 +90,20 @@ function within(
 		name: string,
 		nullable: boolean,
 		at: Places,
-	): MissingValue | undefined => {
+	): void => {
 		const below = [...path, name];
-		const missing = nullable
-			? -1
-			: at.slots.findIndex((slot) =>
-					inner === undefined ? true : inner.validity?.[slot] === 0,
-				);
-		if (missing >= 0) return { path: below, row: at.rows[missing] ?? 0 };
-		return inner === undefined ? undefined : within(inner, types, below, at);
+		if (!nullable && (inner === undefined || inner.validity !== undefined))
+			for (const [i, slot] of at.slots.entries())
+				if (inner === undefined || inner.validity?.[slot] === 0)
+					report(below, at.rows[i] ?? 0);
+		if (inner !== undefined) within(inner, types, below, at, report);
 	};
 	if (type.type === "struct" && own.type === "struct") {
 		for (const { name, nullable, type: of } of type.fields) {
 			const i = own.fields.findIndex((field) => field.name === name);
 			const inner = vector.kind === "struct" ? vector.children[i] : undefined;
 			const types = { type: of, own: own.fields[i]?.type ?? of };
-			const found = child(inner, types, name, nullable, there);
-			if (found !== undefined) return found;
+			child(inner, types, name, nullable, there);
 		}
 	} else if (
 		type.type === "array" &&
@@ -100,7 +112,7 @@ function within(
 	) {
 		const types = { type: type.elementType, own: own.elementType };
 		const inner = elements(vector.offsets, there);
-		return child(vector.child, types, "element", type.containsNull, inner);
+		child(vector.child, types, "element", type.containsNull, inner);
 	} else if (
 		type.type === "map" &&
 		own.type === "map" &&
@@ -109,12 +121,9 @@ function within(
 		const inner = elements(vector.offsets, there);
 		const keys = { type: type.keyType, own: own.keyType };
 		const values = { type: type.valueType, own: own.valueType };
-		return (
-			child(vector.keys, keys, "key", false, inner) ??
-			child(vector.values, values, "value", type.valueContainsNull, inner)
-		);
+		child(vector.keys, keys, "key", false, inner);
+		child(vector.values, values, "value", type.valueContainsNull, inner);
 	}
-	return undefined;
 }
 
 function present({ validity }: Vector, { slots, rows }: Places): Places {

@@ -5,7 +5,7 @@ import type { Batch, Vector } from "../columnar/vector.ts";
 import type { AddFile } from "./actions.ts";
 import { clusteringColumns } from "./clustering.ts";
 import { mappingMode, physicalSchema } from "./column-mapping.ts";
-import { checkRows, completeRows, tableConstraints } from "./constraints.ts";
+import { tableConstraints } from "./constraints.ts";
 import { dataFileOptions, encodeDataFiles } from "./data-file.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
@@ -15,6 +15,7 @@ import {
 	partitionFolder,
 	serialisePartitionValue,
 } from "./partition.ts";
+import { checkRows, completeRows } from "./row-check.ts";
 import type { Snapshot } from "./state.ts";
 import { fileStats, statsOptions } from "./stats.ts";
 

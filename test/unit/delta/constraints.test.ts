@@ -9,12 +9,9 @@ import {
 } from "../../../src/columnar/types.ts";
 import { valueAt } from "../../../src/columnar/value.ts";
 import type { Batch, Value, Vector } from "../../../src/columnar/vector.ts";
-import {
-	checkRows,
-	completeRows,
-	tableConstraints,
-} from "../../../src/delta/constraints.ts";
+import { tableConstraints } from "../../../src/delta/constraints.ts";
 import { DeltaError } from "../../../src/delta/errors.ts";
+import { checkRows, completeRows } from "../../../src/delta/row-check.ts";
 
 const NOW = { now: Date.UTC(2026, 7, 31, 12) };
 
