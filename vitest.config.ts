@@ -1,6 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-/** Three layers: `unit` needs nothing, `integration` the real components, `e2e` the real cluster. */
+const SPARK = "test/integration/spark.test.ts";
+
+/**
+ * Four layers: `unit` needs nothing, `integration` the real components, `spark` a JVM of its own, `e2e`
+ * the real cluster. The last three run beside each other, each one file at a time.
+ */
 export default defineConfig({
 	test: {
 		projects: [
@@ -15,6 +20,16 @@ export default defineConfig({
 				test: {
 					name: "integration",
 					include: ["test/integration/**/*.test.ts"],
+					exclude: [SPARK],
+					testTimeout: 300_000,
+					hookTimeout: 300_000,
+					fileParallelism: false,
+				},
+			},
+			{
+				test: {
+					name: "spark",
+					include: [SPARK],
 					testTimeout: 300_000,
 					hookTimeout: 300_000,
 					fileParallelism: false,

@@ -29,18 +29,7 @@ layer() {
 step "npm packages"
 scripts/setup.sh
 export PATH="$PWD/node_modules/.bin:$PATH"
-# The differential tests pass over Spark where it is missing; the other integration tests need none.
-step "Spark for the differential tests"
-status=0
-stack/install.sh spark || status=$?
-case $status in
-0) ;;
-3)
-	echo "skipped: what the differential tests ask Spark, for the reason above"
-	skipped=1
-	;;
-*) exit "$status" ;;
-esac
+layer spark spark judges
 layer integration kafka connect mongo-double postgres s3 judges
 layer e2e kubectl kubernetes
 if [ "$skipped" = 1 ] && [ "${CI:-}" = true ]; then

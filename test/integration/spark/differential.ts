@@ -27,7 +27,9 @@ import {
 } from "../../support/spark-history.ts";
 
 const SEED = Number(process.env.SEED ?? 1);
-const SEEDS = Number(process.env.DIFFERENTIAL_SEEDS ?? 4);
+const SEEDS = Number(
+	process.env.DIFFERENTIAL_SEEDS ?? (process.env.TEST_LONG === "1" ? 16 : 2),
+);
 const STEPS = Number(process.env.DIFFERENTIAL_STEPS ?? 7);
 const FEATURES = Object.keys(HISTORY_FEATURES) as HistoryFeature[];
 
