@@ -15,11 +15,11 @@ import { newLayout } from "../src/delta/evolve.ts";
 import { loadSnapshot } from "../src/delta/snapshot.ts";
 import { stageFiles } from "../src/delta/stage.ts";
 import { IndexMemory } from "../src/index/key-index.ts";
+import { SHARD_TAG } from "../src/index/shard-tag.ts";
 import { openDisk } from "../src/storage/disk.ts";
 import { openFileStore } from "../src/storage/file.ts";
 import { DEFAULT_SESSION_TIMEOUT_MS } from "../src/writer/config.ts";
 import { TableWriter } from "../src/writer/table-writer.ts";
-import { SHARD_TAG } from "../src/writer/upsert-index.ts";
 import { JUDGES_PYTHON, memoryOf } from "../stack/components.ts";
 import { mongoEnvelope } from "./envelope.ts";
 

@@ -1,12 +1,17 @@
 import { nullVector } from "../columnar/literal.ts";
-import type { DataType } from "../columnar/types.ts";
+import type { LeafStats } from "../columnar/parquet/encode.ts";
+import type { DataType, StructType } from "../columnar/types.ts";
 import { valueAt } from "../columnar/value.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
 import type { AddFile } from "./actions.ts";
 import { clusteringColumns } from "./clustering.ts";
 import { mappingMode, physicalSchema } from "./column-mapping.ts";
 import { tableConstraints } from "./constraints.ts";
-import { dataFileOptions, encodeDataFiles } from "./data-file.ts";
+import {
+	type DataFileOptions,
+	dataFileOptions,
+	encodeDataFiles,
+} from "./data-file.ts";
 import type { Engine } from "./engine.ts";
 import { DeltaError } from "./errors.ts";
 import { checkWritable } from "./features.ts";
@@ -17,7 +22,7 @@ import {
 } from "./partition.ts";
 import { checkRows, completeRows } from "./row-check.ts";
 import type { Snapshot } from "./state.ts";
-import { fileStats, statsOptions } from "./stats.ts";
+import { fileStats, type StatsOptions, statsOptions } from "./stats.ts";
 
 /** What has to be known of a table to write files for it. */
 export type TableLayout = Pick<
@@ -57,10 +62,8 @@ export async function stageFiles(
 		readonly fileColumns?: Pick<Batch, "schema" | "columns">;
 	} = {},
 ): Promise<StagedFile[]> {
-	const { metadata, protocol, schema } = table;
-	checkWritable(protocol, metadata, table.url);
-	const mode = mappingMode(protocol, metadata);
-	const physical = physicalSchema(schema, mode);
+	const { metadata, schema } = table;
+	const layout = fileLayout(table);
 	const columns = kept
 		? columnsFor(table, batch)
 		: checkedColumns(engine, table, batch);
@@ -70,10 +73,7 @@ export async function stageFiles(
 	const stored: Batch = {
 		schema: {
 			type: "struct",
-			fields: [
-				...physical.fields.filter((_, i) => isPartition[i] !== true),
-				...(fileColumns?.schema.fields ?? []),
-			],
+			fields: [...layout.stored.fields, ...(fileColumns?.schema.fields ?? [])],
 		},
 		length: batch.length,
 		columns: [
@@ -85,37 +85,102 @@ export async function stageFiles(
 	const partitions = metadata.partitionColumns.map((name) => {
 		const i = schema.fields.findIndex((field) => field.name === name);
 		return {
-			name: physical.fields[i]?.name ?? name,
+			name: layout.physical.fields[i]?.name ?? name,
 			type: schema.fields[i]?.type ?? ("string" as DataType),
 			vector: columns[i] ?? nullVector("string", batch.length),
 		};
 	});
-	const names = partitions.map(({ name }) => name);
-	const statistics = {
-		...statsOptions(schema, metadata, mode),
-		// A clustered table has statistics of what it is clustered by, wherever that stands.
-		also: clusteringColumns(table.domains),
-	};
-	const options = dataFileOptions(schema, metadata, mode);
 	const files: StagedFile[] = [];
 	for (const part of split(batch.length, partitions))
-		for (const file of encodeDataFiles(stored, part.rows, options)) {
-			const path = `${partitionFolder(names, part.values)}part-${engine.uuid()}.${options.encode.compression}.parquet`;
+		for (const file of encodeDataFiles(stored, part.rows, layout.options)) {
+			const path = newPath(engine, layout, part.values);
 			await engine.store.put(path, file.bytes);
 			files.push({
-				add: {
-					path: encodePath(path),
+				add: newFile(engine, layout, {
+					path,
 					partitionValues: part.values,
 					size: file.bytes.length,
-					modificationTime: engine.now(),
-					dataChange: true,
-					stats: fileStats(file.rows.length, file.leaves, statistics),
-					...(tags === undefined ? {} : { tags }),
-				},
+					rows: file.rows.length,
+					leaves: file.leaves,
+					tags,
+				}),
 				rows: file.rows,
 			});
 		}
 	return files;
+}
+
+/** How the data files of a table look. */
+export interface FileLayout {
+	/** The table's columns under physical names. */
+	readonly physical: StructType;
+	/** Those that stand in the files: all but the partition columns. */
+	readonly stored: StructType;
+	/** Physical names of the partition columns. */
+	readonly partitions: readonly string[];
+	readonly options: DataFileOptions;
+	readonly statistics: StatsOptions;
+}
+
+/** @throws DeltaError DELTA_UNSUPPORTED_WRITER for a table that this engine can't write, and as `dataFileOptions` */
+export function fileLayout(table: TableLayout): FileLayout {
+	const { metadata, protocol, schema } = table;
+	checkWritable(protocol, metadata, table.url);
+	const mode = mappingMode(protocol, metadata);
+	const physical = physicalSchema(schema, mode);
+	return {
+		physical,
+		stored: {
+			type: "struct",
+			fields: physical.fields.filter(
+				(_, i) =>
+					!metadata.partitionColumns.includes(schema.fields[i]?.name ?? ""),
+			),
+		},
+		partitions: metadata.partitionColumns.map((name) => {
+			const i = schema.fields.findIndex((field) => field.name === name);
+			return physical.fields[i]?.name ?? name;
+		}),
+		options: dataFileOptions(schema, metadata, mode),
+		statistics: {
+			...statsOptions(schema, metadata, mode),
+			// A clustered table has statistics of what it is clustered by, wherever that stands.
+			also: clusteringColumns(table.domains),
+		},
+	};
+}
+
+/** A path below the table's root for a new data file. */
+export function newPath(
+	engine: Pick<Engine, "uuid">,
+	{ options, partitions }: FileLayout,
+	values: Readonly<Record<string, string | null>>,
+): string {
+	return `${partitionFolder(partitions, values)}part-${engine.uuid()}.${options.encode.compression}.parquet`;
+}
+
+/** What the log has to say of a data file that is stored. */
+export function newFile(
+	engine: Pick<Engine, "now">,
+	{ statistics }: FileLayout,
+	file: {
+		readonly path: string;
+		readonly partitionValues: AddFile["partitionValues"];
+		readonly size: number;
+		readonly rows: number;
+		readonly leaves: readonly LeafStats[];
+		readonly tags?: AddFile["tags"] | undefined;
+	},
+): AddFile {
+	return {
+		path: encodePath(file.path),
+		partitionValues: file.partitionValues,
+		size: file.size,
+		modificationTime: engine.now(),
+		dataChange: true,
+		stats: fileStats(file.rows, file.leaves, statistics),
+		...(file.tags === undefined ? {} : { tags: file.tags }),
+	};
 }
 
 function checkedColumns(

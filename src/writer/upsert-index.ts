@@ -10,9 +10,8 @@ import type { Seed } from "../index/chaskey.ts";
 import type { KeyBatch } from "../index/key-batch.ts";
 import { encodeKeys, type KeyColumn } from "../index/key-encoder.ts";
 import { KeyIndex, type KeyIndexOptions } from "../index/key-index.ts";
+import { SHARD_TAG } from "../index/shard-tag.ts";
 
-/** The tag of a data file that says whose it is: only that shard's owner takes rows out of it. */
-export const SHARD_TAG = "tributary.shard";
 /** The field of `commitInfo` that the commits of mirrors have. */
 export const MIRROR_COMMIT = "tributaryMirror";
 

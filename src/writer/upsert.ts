@@ -18,13 +18,9 @@ import {
 	NO_FILE,
 	type Places,
 } from "../index/key-index.ts";
+import { SHARD_TAG } from "../index/shard-tag.ts";
 import type { Disk } from "../storage/disk.ts";
-import {
-	type Followed,
-	rowKeys,
-	SHARD_TAG,
-	ShardIndex,
-} from "./upsert-index.ts";
+import { type Followed, rowKeys, ShardIndex } from "./upsert-index.ts";
 import { newestRows } from "./upsert-newest.ts";
 import { type StagedVectors, VectorStage } from "./upsert-vectors.ts";
 

@@ -4,6 +4,7 @@ import type { Engine } from "../../../src/delta/engine.ts";
 import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot, type Snapshot } from "../../../src/delta/snapshot.ts";
 import { IndexMemory } from "../../../src/index/key-index.ts";
+import { SHARD_TAG } from "../../../src/index/shard-tag.ts";
 import { openMemoryStore } from "../../../src/storage/memory.ts";
 import {
 	type MemoryDisk,
@@ -15,7 +16,6 @@ import {
 } from "../../../src/writer/config.ts";
 import { routesOf } from "../../../src/writer/route.ts";
 import { TableWriter } from "../../../src/writer/table-writer.ts";
-import { SHARD_TAG } from "../../../src/writer/upsert-index.ts";
 import { newestRows } from "../../../src/writer/upsert-newest.ts";
 import { keysOf } from "../index/keys.ts";
 
