@@ -47,6 +47,8 @@ export interface DecoderOptions {
 	readonly deletes?: "hard" | "soft";
 	/** Whether fields that the table lacks become columns, or are rescued. */
 	readonly onNewColumn?: "add" | "rescue";
+	/** Whether a column gets a wider type for values that need it, or those are rescued. */
+	readonly onWiden?: "widen" | "rescue";
 }
 
 /**
@@ -97,6 +99,7 @@ export class TableDecoder {
 			newFields:
 				(options.onNewColumn ?? "add") === "add" ||
 				options.tableSchema === undefined,
+			widens: (options.onWiden ?? "widen") === "widen",
 		});
 		this.#images = new ImageReader(rows, this.#root);
 		this.#messageKeys = new MessageKeyReader(rows, this.#images, this.#root);

@@ -4,6 +4,8 @@ import {
 	F64Builder,
 	I64Builder,
 } from "../columnar/builder.ts";
+import type { DataType } from "../columnar/types.ts";
+import { canWiden, decimalType, widenedBuilder } from "../columnar/widening.ts";
 import type { JsonReader } from "./json.ts";
 import { HUGE, type NumberReader, SMALL, WIDE } from "./number.ts";
 import {
@@ -22,6 +24,8 @@ export interface Reading {
 	readonly json: JsonReader;
 	readonly numbers: NumberReader;
 	readonly journal: Journal;
+	/** Whether a column of the table may get a wider type. */
+	readonly widens: boolean;
 }
 
 /**
@@ -92,7 +96,12 @@ function readNumber(reading: Reading, slot: Slot, row: number): boolean {
 				reading.journal.assign(slot, new I64Builder("long"));
 			return setInteger(reading, slot, row, kind);
 		case HUGE:
-			return setBigInteger(slot, row, BigInt(numbers.text(reading.json)));
+			return setBigInteger(
+				reading,
+				slot,
+				row,
+				BigInt(numbers.text(reading.json)),
+			);
 		default:
 			return setDouble(reading, slot, row);
 	}
@@ -100,11 +109,12 @@ function readNumber(reading: Reading, slot: Slot, row: number): boolean {
 
 /** Sets the integer that was read last. */
 export function setInteger(
-	{ json, numbers }: Reading,
+	reading: Reading,
 	slot: Slot,
 	row: number,
 	kind: typeof SMALL | typeof WIDE,
 ): boolean {
+	const { json, numbers } = reading;
 	if (slot.code === LONG) {
 		const builder = slot.builder as I64Builder;
 		if (kind === SMALL) builder.set(row, numbers.value);
@@ -115,7 +125,7 @@ export function setInteger(
 		(slot.builder as F64Builder).set(row, numbers.value);
 		return true;
 	}
-	return setBigInteger(slot, row, BigInt(numbers.text(json)));
+	return setBigInteger(reading, slot, row, BigInt(numbers.text(json)));
 }
 
 const RANGE: Readonly<Record<string, number>> = {
@@ -124,8 +134,58 @@ const RANGE: Readonly<Record<string, number>> = {
 	integer: 0x7fff_ffff,
 };
 
-/** Sets an integer in a column of any numeric type that holds it exactly. */
-export function setBigInteger(slot: Slot, row: number, value: bigint): boolean {
+/** Sets an integer in a column of any numeric type that holds it exactly, or can be widened to one. */
+export function setBigInteger(
+	reading: Reading,
+	slot: Slot,
+	row: number,
+	value: bigint,
+): boolean {
+	return (
+		holdInteger(slot, row, value) ||
+		(widen(reading, slot, integerType(slot, value)) &&
+			holdInteger(slot, row, value))
+	);
+}
+
+/** The type that a column which can't hold an integer would need. */
+function integerType(
+	{ builder, decimal }: Slot,
+	value: bigint,
+): DataType | undefined {
+	if (decimal !== undefined)
+		return decimalType(
+			Math.max(
+				decimal.precision - decimal.scale,
+				String(value < 0n ? -value : value).length,
+			),
+			decimal.scale,
+		);
+	return builder?.type === "float" ? "double" : "long";
+}
+
+/** Gives a column a wider type; false when that is no wider one, or the table's has to stay. */
+export function widen(
+	{ journal, widens }: Pick<Reading, "journal" | "widens">,
+	slot: Slot,
+	type: DataType | undefined,
+): boolean {
+	const { builder } = slot;
+	if (
+		type === undefined ||
+		builder === undefined ||
+		builder.kind === "struct" ||
+		builder.kind === "list" ||
+		builder.type === type ||
+		!canWiden(builder.type, type) ||
+		(slot.settled && !widens)
+	)
+		return false;
+	journal.assign(slot, widenedBuilder(builder, type));
+	return true;
+}
+
+function holdInteger(slot: Slot, row: number, value: bigint): boolean {
 	const { builder } = slot;
 	switch (slot.code) {
 		case LONG:
@@ -171,11 +231,8 @@ export function setDecimal(
 }
 
 /** Sets the double that was read last. */
-function setDouble(
-	{ json, numbers, journal }: Reading,
-	slot: Slot,
-	row: number,
-): boolean {
+function setDouble(reading: Reading, slot: Slot, row: number): boolean {
+	const { json, numbers, journal } = reading;
 	const { value } = numbers;
 	if (!Number.isFinite(value)) return false;
 	if (slot.code === UNTYPED) journal.assign(slot, new F64Builder("double"));
@@ -184,7 +241,7 @@ function setDouble(
 		const doubles = (slot.builder as I64Builder).asDoubles();
 		if (doubles !== undefined) journal.assign(slot, doubles);
 	}
-	if (slot.code === DOUBLE_COLUMN) {
+	if (slot.code === DOUBLE_COLUMN || widen(reading, slot, "double")) {
 		(slot.builder as F64Builder).set(row, value);
 		return true;
 	}

@@ -5,12 +5,19 @@ import {
 	type LeafBuilder,
 } from "../columnar/builder.ts";
 import { bytesOf } from "./base64.ts";
-import { type Reading, setBigInteger, setInteger } from "./document.ts";
+import { type Reading, setBigInteger, setInteger, widen } from "./document.ts";
 import { BACKSLASH } from "./escape.ts";
 import { Words } from "./field.ts";
 import type { JsonReader } from "./json.ts";
 import { isJsonNumber, SMALL, WIDE } from "./number.ts";
-import { LONG, type Slot, STRING, TIMESTAMP, UNTYPED } from "./slot.ts";
+import {
+	DOUBLE_COLUMN,
+	LONG,
+	type Slot,
+	STRING,
+	TIMESTAMP,
+	UNTYPED,
+} from "./slot.ts";
 
 /** Whether the object at the reader's position has a first name that starts with `$`. */
 export function opensExtended(json: JsonReader): boolean {
@@ -237,10 +244,11 @@ function setValue(
 	const { builder } = slot;
 	switch (type) {
 		case "long":
-			return setBigInteger(slot, row, value);
+			return setBigInteger(reading, slot, row, value);
 		case "double":
-			if (builder?.kind !== "f64" || builder.type !== "double") return false;
-			builder.set(row, value);
+			if (slot.code !== DOUBLE_COLUMN && !widen(reading, slot, "double"))
+				return false;
+			(slot.builder as F64Builder).set(row, value);
 			return true;
 		case "timestamp":
 			if (builder?.kind !== "i64" || builder.type !== "timestamp") return false;

@@ -1,6 +1,7 @@
 import { struct } from "../columnar/types.ts";
+import { commonType } from "../columnar/widening.ts";
 import type { TypedField } from "./connect-schema.ts";
-import { readScalar } from "./document.ts";
+import { readScalar, widen } from "./document.ts";
 import { opensExtended, readExtended } from "./extended-json.ts";
 import { JsonReader } from "./json.ts";
 import { JsonSyntaxError } from "./json-input.ts";
@@ -34,6 +35,7 @@ export class RowReader {
 	readonly #rescued: Rescued;
 	/** Whether fields that the table lacks become columns, or are rescued. */
 	readonly #newFields: boolean;
+	readonly widens: boolean;
 	#extended = false;
 	#typed = false;
 	/** Names and positions of the containers around the value. */
@@ -42,11 +44,16 @@ export class RowReader {
 	constructor(
 		journal: Journal,
 		rescued: Rescued,
-		options: { readonly newFields: boolean },
+		options: {
+			readonly newFields: boolean;
+			/** Whether a column of the table may get a wider type. */
+			readonly widens: boolean;
+		},
 	) {
 		this.journal = journal;
 		this.#rescued = rescued;
 		this.#newFields = options.newFields;
+		this.widens = options.widens;
 	}
 
 	/**
@@ -107,6 +114,9 @@ export class RowReader {
 		slot.declare(field);
 		if (field !== undefined && slot.code === UNTYPED)
 			this.journal.assign(slot, newBuilder(field.type, { settled: false }));
+		// A column whose type was changed in the source.
+		if (field !== undefined && slot.builder !== undefined)
+			widen(this, slot, commonType(slot.builder.type, field.type));
 		const { builder } = slot;
 		if (builder?.kind === "struct")
 			this.bind(

@@ -5,6 +5,7 @@ import type {
 	I64Builder,
 } from "../columnar/builder.ts";
 import { decimalText } from "../columnar/value.ts";
+import { canWiden } from "../columnar/widening.ts";
 import { bytesOf, decodeBase64 } from "./base64.ts";
 import type { TypedField } from "./connect-schema.ts";
 import {
@@ -14,7 +15,6 @@ import {
 	setDecimal,
 } from "./document.ts";
 import { SPECIAL_DOUBLES } from "./extended-json.ts";
-import { canHold } from "./fit.ts";
 import { DOUBLE, HUGE, SMALL } from "./number.ts";
 import { LONG, type Slot, STRING } from "./slot.ts";
 import { readZoned, setMicros, setTime } from "./temporal.ts";
@@ -211,7 +211,7 @@ function readNumber(
 	if (builder?.kind === "f64")
 		return (
 			field.conversion === "plain" &&
-			(builder.type === field.type || canHold(builder.type, field.type)) &&
+			canWiden(field.type, builder.type) &&
 			setDouble(builder, row, kind, reading)
 		);
 	if (kind === DOUBLE || kind === HUGE) return false;
@@ -221,10 +221,12 @@ function readNumber(
 				setWide(builder as I64Builder, row, kind, reading);
 				return true;
 			}
+			if (slot.decimal !== undefined)
+				return setDecimal(slot, row, BigInt(numbers.text(json)), 0);
 			return (
 				builder?.kind === "i32" &&
 				kind === SMALL &&
-				(builder.type === field.type || canHold(builder.type, field.type)) &&
+				canWiden(field.type, builder.type) &&
 				setNarrow(builder, row, numbers.value, RANGE[String(builder.type)])
 			);
 		case "date":

@@ -1,4 +1,5 @@
 import { type DataType, decimalParts } from "./types.ts";
+import { readFixed16 } from "./value.ts";
 import type { Vector } from "./vector.ts";
 
 /**
@@ -141,6 +142,11 @@ export class I32Builder {
 		this.#values[i] = value;
 	}
 
+	/** The value of a slot that has one. */
+	at(i: number): number {
+		return this.#values[i] as number;
+	}
+
 	truncate(length: number): void {
 		this.presence.truncate(length);
 	}
@@ -194,6 +200,14 @@ export class I64Builder {
 			i,
 			Number(BigInt.asIntN(32, value)),
 			Number(BigInt.asIntN(32, value >> 32n)),
+		);
+	}
+
+	/** The value of a slot that has one. */
+	at(i: number): bigint {
+		return (
+			(BigInt(this.#words[2 * i + 1] as number) << 32n) |
+			BigInt((this.#words[2 * i] as number) >>> 0)
 		);
 	}
 
@@ -251,6 +265,12 @@ export class F64Builder {
 			);
 		}
 		this.#values[i] = value;
+	}
+
+	/** The value of a slot that has one, as its type holds it. */
+	at(i: number): number {
+		const value = this.#values[i] as number;
+		return this.type === "float" ? Math.fround(value) : value;
 	}
 
 	truncate(length: number): void {
@@ -384,6 +404,11 @@ export class Fixed16Builder {
 		const view = new DataView(this.#values.buffer, i * 16, 16);
 		view.setBigInt64(0, value >> 64n);
 		view.setBigUint64(8, BigInt.asUintN(64, value));
+	}
+
+	/** The value of a slot that has one. */
+	at(i: number): bigint {
+		return readFixed16(this.#values, i);
 	}
 
 	truncate(length: number): void {

@@ -16,6 +16,7 @@ import { readTable } from "./scan.ts";
 import { parseSchema } from "./schema.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { transact } from "./transaction.ts";
+import { TYPE_WIDENING } from "./type-widening.ts";
 
 /** One change of a table's metadata; no data file is written again for any of them. */
 export type Alteration =
@@ -97,7 +98,7 @@ async function planned(
 			const widened = changes.find(({ kind }) => kind === "widen");
 			if (
 				widened !== undefined &&
-				base.metadata.configuration["delta.enableTypeWidening"] !== "true"
+				base.metadata.configuration[TYPE_WIDENING] !== "true"
 			)
 				throw new DeltaError(
 					"DELTA_SCHEMA_INCOMPATIBLE",

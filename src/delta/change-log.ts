@@ -1,4 +1,5 @@
 import type { DataType, StructType } from "../columnar/types.ts";
+import { canWiden } from "../columnar/widening.ts";
 import type {
 	Action,
 	AddCdcFile,
@@ -21,7 +22,6 @@ import { listLog } from "./listing.ts";
 import { canonicalPath } from "./path.ts";
 import { parseSchema } from "./schema.ts";
 import { loadSnapshot, readCommit, type Snapshot } from "./snapshot.ts";
-import { canWiden } from "./type-widening.ts";
 
 const FEED = "delta.enableChangeDataFeed";
 

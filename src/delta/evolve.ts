@@ -10,6 +10,7 @@ import {
 	type SchemaConflict,
 } from "./schema.ts";
 import type { TableLayout } from "./stage.ts";
+import { TYPE_WIDENING } from "./type-widening.ts";
 
 export interface Evolved {
 	/** The table as rows of the incoming schema can be written to it. */
@@ -21,7 +22,10 @@ export interface Evolved {
 	readonly conflicts: readonly SchemaConflict[];
 }
 
-/** A table with what `incoming` has beyond its schema: columns, and with `widen` wider types. */
+/**
+ * A table with what `incoming` has beyond its schema: columns, and with `widen` wider types, for which
+ * `delta.enableTypeWidening` is set.
+ */
 export function evolve(
 	table: TableLayout,
 	incoming: StructType,
@@ -41,7 +45,11 @@ export function evolve(
 	const metadata = {
 		...table.metadata,
 		schemaString: JSON.stringify(mapped.schema),
-		configuration: mapped.configuration,
+		configuration: changes.some(
+			({ kind, from }) => kind === "widen" && from !== "void",
+		)
+			? { ...mapped.configuration, [TYPE_WIDENING]: "true" }
+			: mapped.configuration,
 	};
 	const protocol = upgradedProtocol(table.protocol, metadata);
 	return {

@@ -1,6 +1,7 @@
 import type { DataType, StructType } from "../columnar/types.ts";
 import type { Metadata, Protocol } from "./actions.ts";
 import { DeltaError } from "./errors.ts";
+import { TYPE_WIDENING } from "./type-widening.ts";
 
 export interface Feature {
 	/** It binds readers too, not writers alone. */
@@ -128,7 +129,7 @@ export const FEATURES: Readonly<Record<string, Feature>> = {
 	typeWidening: {
 		...BOTH,
 		write: "always",
-		active: property("delta.enableTypeWidening"),
+		active: property(TYPE_WIDENING),
 	},
 	variantType: {
 		...BOTH,

@@ -1,6 +1,7 @@
 import type { DataType, StructField, StructType } from "../columnar/types.ts";
+import { canWiden } from "../columnar/widening.ts";
 import { unmappedSchema } from "./column-mapping.ts";
-import { canWiden, type TypeChange, withTypeChanges } from "./type-widening.ts";
+import { type TypeChange, withTypeChanges } from "./type-widening.ts";
 
 export { parseSchema } from "./schema-text.ts";
 

@@ -3,6 +3,7 @@ import type { LeafStats } from "../columnar/parquet/encode.ts";
 import type { DataType, StructType } from "../columnar/types.ts";
 import { valueAt } from "../columnar/value.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
+import { canWiden, widenedVector } from "../columnar/widening.ts";
 import type { AddFile } from "./actions.ts";
 import { clusteringColumns } from "./clustering.ts";
 import { mappingMode, physicalSchema } from "./column-mapping.ts";
@@ -228,6 +229,8 @@ function conform(
 ): Vector {
 	if (typeof from === "string" || typeof to === "string") {
 		if (from === to) return vector;
+		// The table may have been widened since the rows were made.
+		if (canWiden(from, to)) return widenedVector(vector, from, to);
 		throw new DeltaError(
 			"DELTA_SCHEMA_INCOMPATIBLE",
 			`${url}: the column ${path} is ${text(to)}, the rows have ${text(from)}`,

@@ -1,8 +1,9 @@
 import type { DataType, StructField, StructType } from "../columnar/types.ts";
-import { decimalParts } from "../columnar/types.ts";
+import { canWiden } from "../columnar/widening.ts";
 import { DeltaError } from "./errors.ts";
 
 export const TYPE_CHANGES = "delta.typeChanges";
+export const TYPE_WIDENING = "delta.enableTypeWidening";
 
 /** One entry of a field's history (PROTOCOL.md, "Type Change Metadata"). */
 export interface TypeChange {
@@ -10,27 +11,6 @@ export interface TypeChange {
 	readonly toType: DataType;
 	/** Below the field: `element`, `key`, `value`, with dots between them. */
 	readonly fieldPath?: string;
-}
-
-const INTEGERS = ["byte", "short", "integer", "long"];
-
-/** Whether Delta's type widening leads from one primitive type to the other. */
-export function canWiden(from: DataType, to: DataType): boolean {
-	if (from === to) return true;
-	if (typeof from !== "string" || typeof to !== "string") return false;
-	const [a, b] = [INTEGERS.indexOf(from), INTEGERS.indexOf(to)];
-	if (a >= 0 && b > a) return true;
-	if (to === "double") return from === "float" || (a >= 0 && a < 3);
-	if (from === "date") return to === "timestamp_ntz";
-	const target = decimalParts(to);
-	if (target === undefined) return false;
-	const source = decimalParts(from);
-	const whole = target.precision - target.scale;
-	if (source !== undefined)
-		return (
-			target.scale >= source.scale && whole >= source.precision - source.scale
-		);
-	return a >= 0 && whole >= (from === "long" ? 20 : 10);
 }
 
 /** The field with more changes at the end of its history. */

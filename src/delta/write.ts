@@ -16,6 +16,7 @@ import {
 	stageDelete,
 } from "./stage-delete.ts";
 import { transact } from "./transaction.ts";
+import { TYPE_WIDENING } from "./type-widening.ts";
 
 export interface WriteOptions {
 	/** Adds columns that the rows have beyond the table's, and widens types that may be. */
@@ -185,8 +186,7 @@ async function stageRows(
 		for (const batch of batches) {
 			const evolved = evolve(table, batch.schema, {
 				uuid: engine.uuid,
-				widen:
-					base.metadata.configuration["delta.enableTypeWidening"] === "true",
+				widen: base.metadata.configuration[TYPE_WIDENING] === "true",
 			});
 			table = evolved.table;
 			if (evolved.actions.length > 0) actions = evolved.actions;

@@ -175,13 +175,13 @@ const sink = z
 					.enum(["widen", "rescue"])
 					.default("widen")
 					.describe(
-						"A value that a wider type of its column would hold. Not in effect yet: it is rescued.",
+						"A value that only a wider type of its column holds: widen the column by Delta's type widening, or rescue the value.",
 					),
 				onConflict: z
 					.enum(["rescue"])
 					.default("rescue")
 					.describe(
-						"A value that no type of its column holds: it goes to _rescued_data.",
+						"A value that its column can't be widened for: it goes to _rescued_data.",
 					),
 			})
 			.prefault({})

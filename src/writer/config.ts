@@ -25,6 +25,8 @@ export interface WriterConfig {
 	readonly deletes: "hard" | "soft";
 	readonly partitionBy: readonly string[] | undefined;
 	readonly onNewColumn: "add" | "rescue";
+	/** `widen` unless given. */
+	readonly onWiden?: "widen" | "rescue";
 	readonly batch: {
 		readonly maxRows: number;
 		readonly maxBytes: number;
@@ -142,6 +144,7 @@ export function writerConfig(
 		deletes: spec.sink.deletes,
 		partitionBy: spec.sink.partitionBy,
 		onNewColumn: spec.sink.schema.onNewColumn,
+		onWiden: spec.sink.schema.onWiden,
 		batch: {
 			maxRows: spec.writer.batch.maxRows,
 			maxBytes: parseBytes(spec.writer.batch.maxBytes),

@@ -13,7 +13,7 @@ import { demandsOfRows, tableConstraints } from "../delta/constraints.ts";
 import type { Engine } from "../delta/engine.ts";
 import { evolve, newLayout } from "../delta/evolve.ts";
 import type { Plan } from "../delta/outcome.ts";
-import type { SchemaChange } from "../delta/schema.ts";
+import { mergeSchema, type SchemaChange } from "../delta/schema.ts";
 import {
 	loadSnapshot,
 	refreshSnapshot,
@@ -300,6 +300,10 @@ export class TableWriter {
 					const table = same ? target : this.#target(snapshot, changes);
 					if (table.misfit !== undefined)
 						return { kind: "abandon", reason: table.misfit };
+					if (!same && retyped(target.table, table.table)) {
+						delete pending.staged;
+						return { kind: "abandon", reason: "stale" };
+					}
 					schemaChanges = table.changes;
 					return {
 						kind: "commit",
@@ -396,7 +400,10 @@ export class TableWriter {
 			);
 			return { ...created, changes: [] };
 		}
-		const evolved = evolve(snapshot, changes.batch.schema, this.#engine);
+		const evolved = evolve(snapshot, changes.batch.schema, {
+			uuid: this.#engine.uuid,
+			widen: this.#config.onWiden !== "rescue",
+		});
 		const conflict = evolved.conflicts[0];
 		return conflict === undefined
 			? evolved
@@ -456,6 +463,7 @@ export class TableWriter {
 			tableSchema: this.#sourceSchema(),
 			deletes: this.#config.deletes,
 			onNewColumn: this.#config.onNewColumn,
+			onWiden: this.#config.onWiden ?? "widen",
 		});
 	}
 
@@ -505,6 +513,11 @@ function constrained(snapshot: Snapshot | undefined): boolean {
 		snapshot !== undefined &&
 		demandsOfRows(tableConstraints(snapshot.metadata, snapshot.schema))
 	);
+}
+
+/** Whether files for one layout have columns of narrower types than the other. */
+function retyped(staged: TableLayout, table: TableLayout): boolean {
+	return mergeSchema(staged.schema, table.schema).conflicts.length > 0;
 }
 
 function mapped(snapshot: Snapshot | undefined): boolean {

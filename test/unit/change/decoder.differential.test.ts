@@ -190,6 +190,7 @@ test.each([
 				mode: random.pick(["append", "upsert"]),
 				tableSchema: random.chance(3) ? TABLE : undefined,
 				onNewColumn: random.chance(4) ? "rescue" : "add",
+				onWiden: random.chance(3) ? "rescue" : "widen",
 			};
 			const decoder = new TableDecoder(options);
 			const reference = new ReferenceDecoder(options);

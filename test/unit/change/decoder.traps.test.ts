@@ -245,7 +245,7 @@ test("what a dead letter brought is forgotten: names, types, and a long made a d
 	});
 });
 
-test("a decimal with more digits than its column is rescued, not rounded or wrapped", () => {
+test("a decimal with more digits than its column is rescued, not rounded or wrapped, where columns keep their types", () => {
 	const decimal = (name: string, precision: number, scale: number): object => ({
 		type: "bytes",
 		name: "org.apache.kafka.connect.data.Decimal",
@@ -275,6 +275,7 @@ test("a decimal with more digits than its column is rescued, not rounded or wrap
 	};
 	const decoder = relational({
 		mode: "append",
+		onWiden: "rescue",
 		tableSchema: struct(
 			field("small", "decimal(10,2)"),
 			field("narrow", "decimal(10,2)"),

@@ -137,6 +137,46 @@ export function fitting(
 	return type === target ? value : undefined;
 }
 
+/** The type that a column would need for a value; `undefined` when it has it, or there is none. */
+export function widerFor(
+	value: Leaf,
+	type: string,
+	target: string,
+): string | undefined {
+	if (type === "double" || type === SPECIAL)
+		return ["byte", "short", "integer", "float"].includes(target)
+			? "double"
+			: undefined;
+	if (type !== "long" || typeof value !== "bigint") return undefined;
+	const decimal = /^decimal\((\d+),(\d+)\)$/.exec(target);
+	if (decimal === null) return target === "float" ? "double" : "long";
+	const scale = Number(decimal[2]);
+	const precision = Math.max(Number(decimal[1]), digits(value) + scale);
+	return precision > 38 ? undefined : `decimal(${precision},${scale})`;
+}
+
+/** A column's value in a wider type. */
+export function widened(
+	value: Entry["value"],
+	from: string,
+	to: string,
+): Entry["value"] {
+	if (value === "object" || value === "array" || value === null) return value;
+	if (to === "timestamp_ntz") return BigInt(Number(value)) * 86_400_000_000n;
+	if (to === "long") return BigInt(Number(value));
+	const scale = /^decimal\(\d+,(\d+)\)$/.exec(to)?.[1];
+	if (scale === undefined)
+		return from === "float" ? Math.fround(Number(value)) : value;
+	const before =
+		typeof value === "object" && "unscaled" in value
+			? value
+			: { unscaled: BigInt(value as number | bigint), scale: 0 };
+	return {
+		unscaled: before.unscaled * 10n ** BigInt(Number(scale) - before.scale),
+		scale: Number(scale),
+	};
+}
+
 function digits(value: bigint): number {
 	return value === 0n ? 0 : String(value).replace("-", "").length;
 }

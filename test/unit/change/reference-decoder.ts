@@ -6,6 +6,7 @@ import type {
 } from "../../../src/change/decoder.ts";
 import { RESERVED } from "../../../src/change/metadata-columns.ts";
 import type { DataType } from "../../../src/columnar/types.ts";
+import { canWiden, commonType } from "../../../src/columnar/widening.ts";
 import { type Node, parseTree } from "./json-tree.ts";
 import {
 	column,
@@ -15,6 +16,8 @@ import {
 	type Path,
 	pathText,
 	typeName,
+	widened,
+	widerFor,
 } from "./reference-columns.ts";
 import { BadKey, envelopeOf, keyPayload, utf8 } from "./reference-envelope.ts";
 import {
@@ -33,7 +36,7 @@ export class ReferenceDecoder {
 	readonly #options: DecoderOptions;
 	/** By column path (array positions are "[]"), as JSON: "struct", "list", or a leaf's type. */
 	#types = new Map<string, string>();
-	#settled = new Set<string>();
+	#settled: ReadonlyMap<string, string> = new Map();
 	#entries: Entry[] = [];
 	#rescued: { path: Path; text: string }[] = [];
 	#keys: readonly string[] = [];
@@ -60,7 +63,7 @@ export class ReferenceDecoder {
 			}
 		};
 		if (options.tableSchema !== undefined) declare(options.tableSchema, []);
-		this.#settled = new Set(this.#types.keys());
+		this.#settled = new Map(this.#types);
 	}
 
 	decode(message: ChangeMessage): Decoded {
@@ -73,9 +76,7 @@ export class ReferenceDecoder {
 		const outcome = this.#decode(message);
 		if (outcome.kind !== "row") {
 			if (outcome.kind === "skip" && outcome.reason === "truncate") {
-				this.#types = new Map(
-					[...this.#types].filter(([path]) => this.#settled.has(path)),
-				);
+				this.#types = new Map(this.#settled);
 				this.#entries = [];
 				this.#texts = [];
 				this.#operations = [];
@@ -118,7 +119,7 @@ export class ReferenceDecoder {
 				shown.set("_cdc_operation", JSON.stringify(this.#operations[row]));
 			return Object.fromEntries(shown);
 		});
-		this.#settled = new Set(this.#types.keys());
+		this.#settled = new Map(this.#types);
 		this.#entries = [];
 		this.#texts = [];
 		this.#operations = [];
@@ -234,8 +235,29 @@ export class ReferenceDecoder {
 		}
 	}
 
+	/** Whether a column has the type now; its values are the same. */
+	#widen(place: string, to: string | undefined): boolean {
+		const from = this.#types.get(place) ?? "";
+		if (to === undefined || from === to) return false;
+		if (!canWiden(from as DataType, to as DataType)) return false;
+		if (this.#settled.has(place) && this.#options.onWiden === "rescue")
+			return false;
+		this.#types.set(place, to);
+		this.#entries = this.#entries.map((one) =>
+			column(one.path) === place
+				? { ...one, value: widened(one.value, from, to) }
+				: one,
+		);
+		return true;
+	}
+
 	#declareBelow(place: Path, field: TypedField): void {
 		const type = this.#types.get(column(place));
+		if (typeof field.type === "string")
+			this.#widen(
+				column(place),
+				commonType(type as DataType, field.type) as string | undefined,
+			);
 		if (type === "struct" && field.conversion === "struct")
 			this.#declareAll(place, field.fields);
 		if (type === "list" && field.element !== undefined) {
@@ -288,6 +310,7 @@ export class ReferenceDecoder {
 		this.#remove(path);
 		if (value.kind === "null") return;
 		const types = new Map(this.#types);
+		const entries = [...this.#entries];
 		const rescued = this.#rescued.length;
 		const known = this.#types.has(column(path));
 		if (
@@ -296,8 +319,8 @@ export class ReferenceDecoder {
 		)
 			return;
 		this.#types = types;
+		this.#entries = entries;
 		this.#rescued.length = rescued;
-		this.#remove(path);
 		this.#rescued.push({ path, text: value.text });
 	}
 
@@ -395,9 +418,20 @@ export class ReferenceDecoder {
 			)
 				target = "double";
 		}
-		const fitted = fitting(value, type, target, whole);
+		let fitted = fitting(value, type, target, whole);
+		const wider = widerFor(value, type, target);
+		if (
+			wider !== undefined &&
+			(fitted === undefined || (type === "double" && target !== "long"))
+		) {
+			const better = fitting(value, type, wider, whole);
+			if (better !== undefined && this.#widen(place, wider)) {
+				fitted = better;
+				target = wider;
+			}
+		}
 		if (fitted === undefined) return false;
-		this.#types.set(place, target);
+		if (target !== this.#types.get(place)) this.#types.set(place, target);
 		this.#add(path, fitted);
 		return true;
 	}

@@ -236,6 +236,15 @@ function plain(node: Node, type: string, target: string): Leaf | undefined {
 	}
 	if (!/^-?\d+$/.test(node.text) || node.text === "-0") return undefined;
 	const value = BigInt(node.text);
+	const decimal = /^decimal\((\d+),(\d+)\)$/.exec(target);
+	if (decimal !== null && BigInt.asIntN(64, value) === value) {
+		const scale = Number(decimal[2]);
+		const unscaled = value * 10n ** BigInt(scale);
+		return unscaled === 0n ||
+			String(unscaled).replace("-", "").length <= Number(decimal[1])
+			? { unscaled, scale }
+			: undefined;
+	}
 	const bits = { byte: 8, short: 16, integer: 32, long: 64 }[target];
 	if (bits === undefined || BigInt.asIntN(bits, value) !== value)
 		return undefined;

@@ -6,9 +6,9 @@ import {
 	type StructType,
 	struct,
 } from "../../../src/columnar/types.ts";
+import { canWiden } from "../../../src/columnar/widening.ts";
 import { mergeSchema, parseSchema } from "../../../src/delta/schema.ts";
 import {
-	canWiden,
 	checkTypeChanges,
 	TYPE_CHANGES,
 } from "../../../src/delta/type-widening.ts";

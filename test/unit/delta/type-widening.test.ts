@@ -8,7 +8,8 @@ import {
 	struct,
 } from "../../../src/columnar/types.ts";
 import type { Row, Value } from "../../../src/columnar/vector.ts";
-import { canWiden, TYPE_CHANGES } from "../../../src/delta/type-widening.ts";
+import { canWiden } from "../../../src/columnar/widening.ts";
+import { TYPE_CHANGES } from "../../../src/delta/type-widening.ts";
 import { generator, integerOf, pick, SEED } from "./random.ts";
 import { batchOf, engineOf, rowsOf, tableOf } from "./scanned.ts";
 
