@@ -27,6 +27,7 @@ export const WRITER_PORT = 8001;
 export const OPERATOR_PORT = 8002;
 export const WRITER_CONFIG_DIR = "/etc/tributary";
 export const WRITER_CONFIG_FILE = "writer.yaml";
+export const KEY_INDEX_DIR = "/var/lib/tributary/key-index";
 
 /** Name of every object that belongs to the writers of a pipeline. */
 export function writerName(pipeline: string): string {

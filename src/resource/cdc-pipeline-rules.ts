@@ -75,12 +75,24 @@ const IMMUTABLE: Readonly<Record<string, string>> = {
 	"kafka.topicPrefix": "the positions in the tables belong to these topics",
 };
 
+/** Claims of a StatefulSet are for good. */
+const VOLUME_RULES: ValidationRule[] = [
+	{
+		rule: "has(self.writer.keyIndex.storageClassName) == has(oldSelf.writer.keyIndex.storageClassName) && (!has(self.writer.keyIndex.storageClassName) || (self.writer.keyIndex.storageClassName == oldSelf.writer.keyIndex.storageClassName && self.writer.keyIndex.size == oldSelf.writer.keyIndex.size))",
+		message:
+			"writer.keyIndex.storageClassName, and size with it, can't be changed: the volume claims of running writers are for good; make a new CdcPipeline, or resize the claims themselves",
+		fieldPath: ".writer.keyIndex",
+		reason: "FieldValueInvalid",
+	},
+];
+
 /** Fields that identify what a pipeline has already written. */
-export const immutableRules: readonly ValidationRule[] = Object.entries(
-	IMMUTABLE,
-).map(([field, reason]) => ({
-	rule: `self.${field} == oldSelf.${field}`,
-	message: `${field} can't be changed: ${reason}; make a new CdcPipeline instead`,
-	fieldPath: `.${field}`,
-	reason: "FieldValueInvalid",
-}));
+export const immutableRules: readonly ValidationRule[] = [
+	...Object.entries(IMMUTABLE).map(([field, reason]) => ({
+		rule: `self.${field} == oldSelf.${field}`,
+		message: `${field} can't be changed: ${reason}; make a new CdcPipeline instead`,
+		fieldPath: `.${field}`,
+		reason: "FieldValueInvalid",
+	})),
+	...VOLUME_RULES,
+];

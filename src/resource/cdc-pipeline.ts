@@ -228,6 +228,40 @@ const writer = z
 			})
 			.prefault({})
 			.describe("Resources of each writer pod."),
+		keyIndex: z
+			.strictObject({
+				size: bytesQuantity
+					.default("10Gi")
+					.describe(
+						"Disk of each writer pod: some 50 bytes for each key of its shards, more for long keys.",
+					),
+				storageClassName: z
+					.string()
+					.max(253)
+					.regex(
+						/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/,
+						"must be the name of a StorageClass",
+					)
+					.optional()
+					.describe(
+						"With it the disk is a persistent volume and outlives the pod; without it the node's, and a pod that is made anew reads the keys of its tables once. It can't be changed.",
+					),
+				memory: bytesQuantity
+					.default("256Mi")
+					.describe(
+						"Memory for all key indexes of a pod together; it is part of resources.memory.",
+					),
+			})
+			.prefault({})
+			.describe(
+				"With upsert: where each writer keeps what row a key has. It can always be made again from the tables.",
+			),
+		serviceAccountAnnotations: z
+			.record(z.string().max(317), z.string().max(1024))
+			.default({})
+			.describe(
+				"Annotations of the pods' ServiceAccount, such as eks.amazonaws.com/role-arn: the identity that storage sees where there is no storageSecretRef.",
+			),
 	})
 	.describe("The pods that consume Kafka and write Delta.");
 

@@ -38,10 +38,14 @@ export function serviceAccount(
 	pipeline: CdcPipeline,
 	owner: OwnerReference,
 ): Manifest & { automountServiceAccountToken: boolean } {
+	const annotations = pipeline.spec.writer.serviceAccountAnnotations;
 	return {
 		apiVersion: "v1",
 		kind: "ServiceAccount",
-		metadata: writerMeta(pipeline, owner),
+		metadata: {
+			...writerMeta(pipeline, owner),
+			...(Object.keys(annotations).length > 0 && { annotations }),
+		},
 		automountServiceAccountToken: false,
 	};
 }

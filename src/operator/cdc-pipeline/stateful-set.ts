@@ -4,6 +4,7 @@ import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
 import { secretEnvName, writerSecrets } from "../../resource/secrets.ts";
 import {
 	ANNOTATIONS,
+	KEY_INDEX_DIR,
 	WRITER_CONFIG_DIR,
 	WRITER_CONFIG_FILE,
 	WRITER_CONTAINER,
@@ -21,6 +22,8 @@ export interface WriterImage {
 	readonly logLevel: string;
 }
 
+const KEY_INDEX = "key-index";
+
 /** User and group of every process in the image. */
 const USER = 65_532;
 
@@ -36,6 +39,9 @@ export function statefulSet(
 ): Manifest & { spec: object } {
 	const { name } = pipeline.metadata;
 	const { cpu, memory } = pipeline.spec.writer.resources;
+	const { keyIndex } = pipeline.spec.writer;
+	const mirrors = pipeline.spec.sink.writeMode === "upsert";
+	const claimed = mirrors && keyIndex.storageClassName !== undefined;
 	return {
 		apiVersion: "apps/v1",
 		kind: "StatefulSet",
@@ -45,6 +51,25 @@ export function statefulSet(
 			serviceName: writerName(name),
 			podManagementPolicy: "Parallel",
 			revisionHistoryLimit: 2,
+			...(claimed && {
+				// What a volume holds can be made again; a pod that comes back finds it.
+				persistentVolumeClaimRetentionPolicy: {
+					whenDeleted: "Delete",
+					whenScaled: "Delete",
+				},
+				volumeClaimTemplates: [
+					{
+						apiVersion: "v1",
+						kind: "PersistentVolumeClaim",
+						metadata: { name: KEY_INDEX },
+						spec: {
+							accessModes: ["ReadWriteOnce"],
+							storageClassName: keyIndex.storageClassName,
+							resources: { requests: { storage: keyIndex.size } },
+						},
+					},
+				],
+			}),
 			selector: { matchLabels: writerSelector(name) },
 			template: {
 				metadata: {
@@ -82,6 +107,12 @@ export function statefulSet(
 									name: "POD_NAME",
 									valueFrom: { fieldRef: { fieldPath: "metadata.name" } },
 								},
+								...(mirrors
+									? [
+											{ name: "KEY_INDEX_DIR", value: KEY_INDEX_DIR },
+											{ name: "KEY_INDEX_MEMORY", value: keyIndex.memory },
+										]
+									: []),
 								...writerSecrets(pipeline.spec).map(
 									({ name, key, optional }) => ({
 										name: secretEnvName(name, key),
@@ -118,12 +149,18 @@ export function statefulSet(
 									readOnly: true,
 								},
 								{ name: "tmp", mountPath: "/tmp" },
+								...(mirrors
+									? [{ name: KEY_INDEX, mountPath: KEY_INDEX_DIR }]
+									: []),
 							],
 						},
 					],
 					volumes: [
 						{ name: "config", configMap: { name: writerName(name) } },
 						{ name: "tmp", emptyDir: { sizeLimit: "2Gi" } },
+						...(mirrors && !claimed
+							? [{ name: KEY_INDEX, emptyDir: { sizeLimit: keyIndex.size } }]
+							: []),
 					],
 				},
 			},

@@ -20,6 +20,14 @@ const secured = pipeline({
 	source: { config: { "mongodb.ssl.keystore.password": "hunter2" } },
 	writer: { replicas: 3 },
 });
+const durable = pipeline({
+	writer: {
+		keyIndex: { size: "20Gi", storageClassName: "ssd", memory: "512Mi" },
+		serviceAccountAnnotations: {
+			"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/lake",
+		},
+	},
+});
 const owner = ownerOf(secured, "0a1b");
 const image = {
 	image: "registry.example/tributary:1",
@@ -36,6 +44,14 @@ test.each([
 		"stateful-set",
 		statefulSet(secured, owner, image, { replicas: 3, hash: "cafe" }),
 	],
+	[
+		"stateful-set-with-volume",
+		statefulSet(durable, ownerOf(durable, "0a1b"), image, {
+			replicas: 1,
+			hash: "cafe",
+		}),
+	],
+	["service-account-of-a-role", serviceAccount(durable, owner)],
 ])("%s is built as before", async (name, manifest) => {
 	await expect(stringify(manifest, { lineWidth: 0 })).toMatchFileSnapshot(
 		`golden/${name}.yaml`,
@@ -72,4 +88,13 @@ test("a rotated Secret replaces the writers that read it, not those that don't",
 		);
 	expect(hash("u/2", "m/1")).not.toBe(hash("u/1", "m/1"));
 	expect(hash("u/1", "m/2")).toBe(hash("u/1", "m/1"));
+});
+
+test("a history keeps no key index", () => {
+	const history = pipeline({ sink: { writeMode: "append" } });
+	const text = stringify(
+		statefulSet(history, owner, image, { replicas: 1, hash: "cafe" }),
+	);
+	expect(text).not.toContain("key-index");
+	expect(text).not.toContain("KEY_INDEX_DIR");
 });
