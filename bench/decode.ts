@@ -105,7 +105,7 @@ function run(name: string, shape: Shape): Record<string, unknown> {
 			value: Buffer.from(value),
 			topic: "bench.shop.orders",
 			partition: 0,
-			offset: BigInt(i),
+			offset: i,
 		};
 	});
 	const decoder = new TableDecoder(shape);

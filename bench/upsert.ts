@@ -198,7 +198,7 @@ async function measure(size: number): Promise<void> {
 				value: Buffer.from(value.replace('"op":"c"', '"op":"u"')),
 				topic: TOPIC,
 				partition: 0,
-				offset: BigInt(offset++),
+				offset: offset++,
 			};
 		});
 	const flush = async (writer: TableWriter, messages = next()) => {

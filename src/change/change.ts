@@ -5,7 +5,8 @@ export interface ChangeMessage {
 	readonly value: Uint8Array | null;
 	readonly topic: string;
 	readonly partition: number;
-	readonly offset: bigint;
+	/** Within 2^53, as in a `txn`. */
+	readonly offset: number;
 }
 
 /** What a message turned out to be. */

@@ -59,7 +59,7 @@ export class MetadataBuilder {
 		if (micros >= 0) this.#timestamp.set(row, micros);
 		if (this.#topics.at(-1)?.name !== message.topic)
 			this.#topics.push({ name: message.topic, from: row });
-		this.#offset.set(row, Number(message.offset));
+		this.#offset.set(row, message.offset);
 	}
 
 	truncate(length: number): void {

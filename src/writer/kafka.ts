@@ -1,8 +1,15 @@
-import kafkajs, { type Consumer, type EachBatchPayload } from "kafkajs";
+import kafkajs, {
+	type Consumer,
+	type EachBatchPayload,
+	type KafkaMessage,
+} from "kafkajs";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
-import { registerCodecs } from "./codecs.ts";
+import { withFetchedBatches } from "./cluster.ts";
+import { decompress, registerCodecs } from "./codecs.ts";
 import type { KafkaConfig } from "./config.ts";
+import type { BatchMessage } from "./fetch-response.ts";
+import { RecordCursor } from "./record-batch.ts";
 import type {
 	Source,
 	SourceBatch,
@@ -86,7 +93,7 @@ export async function connectKafka(
 }
 
 function newConsumer(kafka: kafkajs.Kafka, config: KafkaConfig): Consumer {
-	return kafka.consumer({
+	return withFetchedBatches(kafka).consumer({
 		groupId: config.groupId,
 		readUncommitted: false,
 		// A writer that was killed holds its partitions for this long.
@@ -157,8 +164,7 @@ function batchOf(payload: EachBatchPayload): SourceBatch {
 	return {
 		topic: batch.topic,
 		partition: batch.partition,
-		records: records(batch.messages),
-		length: batch.messages.length,
+		records: recordsOf(batch.messages as readonly Message[]),
 		next: BigInt(batch.lastOffset()) + 1n,
 		highWatermark: BigInt(batch.highWatermark),
 		current: () => payload.isRunning() && !payload.isStale(),
@@ -167,21 +173,30 @@ function batchOf(payload: EachBatchPayload): SourceBatch {
 	};
 }
 
-function* records(
-	messages: EachBatchPayload["batch"]["messages"],
-): Generator<SourceRecord, void, undefined> {
-	for (const message of messages)
-		yield {
-			key: message.key,
-			value: message.value,
-			offset: BigInt(message.offset),
-			headers: () => headersOf(message.headers),
-		};
+/** Records of whole batches, or, of a topic from before Kafka 0.11, messages as kafkajs makes them. */
+function recordsOf(messages: readonly Message[]): Iterable<SourceRecord> {
+	const batches = messages.flatMap((message) =>
+		"recordBatch" in message ? [message.recordBatch] : [],
+	);
+	return batches.length === messages.length
+		? new RecordCursor(batches, decompress)
+		: messages.flatMap((message) =>
+				"recordBatch" in message
+					? []
+					: [
+							{
+								key: message.key,
+								value: message.value,
+								offset: Number(message.offset),
+								headers: () => headersOf(message.headers),
+							},
+						],
+			);
 }
 
-function headersOf(
-	headers: EachBatchPayload["batch"]["messages"][number]["headers"],
-): Map<string, Uint8Array> {
+type Message = KafkaMessage | BatchMessage;
+
+function headersOf(headers: KafkaMessage["headers"]): Map<string, Uint8Array> {
 	const result = new Map<string, Uint8Array>();
 	for (const [name, value] of Object.entries(headers ?? {})) {
 		const first = Array.isArray(value) ? value[0] : value;

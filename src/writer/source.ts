@@ -33,17 +33,18 @@ export interface SourceHandler {
 	consume(batch: SourceBatch): Promise<void>;
 }
 
+/** Valid until the next one is asked for, and its bytes as long as anything holds them. */
 export interface SourceRecord {
 	readonly key: Uint8Array | null;
 	readonly value: Uint8Array | null;
-	readonly offset: bigint;
+	/** A number, as in a `txn`: a BigInt would be an object per record. */
+	readonly offset: number;
 	headers(): ReadonlyMap<string, Uint8Array>;
 }
 
 /** Records of one partition, in order; offsets may have gaps. */
 export interface SourceBatch extends TopicPartition {
 	readonly records: Iterable<SourceRecord>;
-	readonly length: number;
 	/** Behind the last offset of the batch, markers of transactions included. */
 	readonly next: bigint;
 	readonly highWatermark: bigint;

@@ -58,7 +58,7 @@ interface Pending {
 	/** With upsert: the partition of each row. */
 	readonly partitions: Int32Array;
 	/** Last offset of each partition that the batch covers, records that made no row included. */
-	readonly offsets: ReadonlyMap<number, bigint>;
+	readonly offsets: ReadonlyMap<number, number>;
 	/** Files of an append: stored once, however often the commit is tried. */
 	staged?: readonly StagedFile[];
 }
@@ -78,9 +78,9 @@ export class TableWriter {
 	#snapshot: Snapshot | undefined;
 	#decoder: TableDecoder;
 	/** Last committed offset by partition, as the table had it or as this process committed it. */
-	#committed = new Map<number, bigint>();
+	#committed = new Map<number, number>();
 	/** Last offset by partition that was handed to the decoder. */
-	#seen = new Map<number, bigint>();
+	#seen = new Map<number, number>();
 	/** With upsert: the partition of each decoded row. */
 	#partitions = new Int32Array(1024);
 	/** A batch whose flush failed; it is tried again as it is. */
@@ -164,18 +164,17 @@ export class TableWriter {
 					: await refreshSnapshot(this.#engine, this.#snapshot);
 			// What was read before a reset, or beside another call, must not move a position that is in use.
 			if (resets !== this.#resets || this.#committed.has(partition))
-				return this.#committed.get(partition);
+				return this.#position(partition);
 			this.#snapshot = snapshot;
 			if (snapshot !== undefined) {
 				this.#checkSource(snapshot);
 				if (this.#decoder.empty) this.#decoder = this.#newDecoder();
 				const version = snapshot.txns.get(this.#appId(partition))?.version;
-				if (version !== undefined)
-					this.#committed.set(partition, BigInt(version));
+				if (version !== undefined) this.#committed.set(partition, version);
 				else this.#checkTopic(snapshot, partition);
 			}
 		}
-		return this.#committed.get(partition);
+		return this.#position(partition);
 	}
 
 	/** `undefined` for a record that is in the table already. */
@@ -193,7 +192,7 @@ export class TableWriter {
 
 	/** The offset up to which a partition needs no more reading; -1 when nothing is in the table. */
 	committedOffset(partition: number): bigint {
-		return this.#committed.get(partition) ?? -1n;
+		return this.#position(partition) ?? -1n;
 	}
 
 	/** Nothing is waiting for a commit. */
@@ -312,7 +311,7 @@ export class TableWriter {
 							...[...offsets].map(([partition, offset]) => ({
 								txn: {
 									appId: this.#appId(partition),
-									version: Number(offset),
+									version: offset,
 									lastUpdated: this.#engine.now(),
 								},
 							})),
@@ -365,12 +364,12 @@ export class TableWriter {
 	/** Why this process must not commit: the table holds offsets that it did not write. */
 	#fence(
 		snapshot: Snapshot | undefined,
-		offsets: ReadonlyMap<number, bigint>,
+		offsets: ReadonlyMap<number, number>,
 	): string | undefined {
 		for (const partition of offsets.keys()) {
 			const known = this.#committed.get(partition);
 			const found = snapshot?.txns.get(this.#appId(partition))?.version;
-			if (found !== (known === undefined ? undefined : Number(known)))
+			if (found !== known)
 				return `partition ${partition} of ${this.topic} is at offset ${found ?? "none"} in the table, not at ${known ?? "none"}: another writer owns it`;
 		}
 		return undefined;
@@ -435,13 +434,13 @@ export class TableWriter {
 	}
 
 	#checkTopic(snapshot: Snapshot, partition: number): void {
-		const key = topicKey(this.#position(partition));
+		const key = topicKey(this.#positionOf(partition));
 		const known = new Set<TopicId>();
 		for (const id of snapshot.txns.keys())
 			if (id.startsWith(key))
 				known.add(id.slice(key.length, id.lastIndexOf("/")));
 		checkSameTopic(
-			this.#position(partition),
+			this.#positionOf(partition),
 			[...known],
 			this.#config.kafka.onPositionLost,
 		);
@@ -477,11 +476,16 @@ export class TableWriter {
 		};
 	}
 
-	#appId(partition: number): string {
-		return appId(this.#position(partition));
+	#position(partition: number): bigint | undefined {
+		const committed = this.#committed.get(partition);
+		return committed === undefined ? undefined : BigInt(committed);
 	}
 
-	#position(partition: number): PositionOf {
+	#appId(partition: number): string {
+		return appId(this.#positionOf(partition));
+	}
+
+	#positionOf(partition: number): PositionOf {
 		return {
 			pipeline: this.#config.pipeline,
 			clusterId: this.#clusterId,

@@ -1,5 +1,6 @@
 import type { Kafka } from "kafkajs";
 import { TributaryError } from "../errors.ts";
+import { newCluster } from "./cluster.ts";
 import type { TopicId } from "./source.ts";
 
 /*
@@ -33,7 +34,10 @@ export interface TopicIds {
  * connection of its own.
  */
 export function openTopicIds(kafka: Kafka): TopicIds {
-	const cluster = clusterOf(kafka);
+	const cluster = newCluster(kafka, {
+		metadataMaxAge: 300_000,
+		allowAutoTopicCreation: false,
+	});
 	let connected: Promise<void> | undefined;
 	return {
 		read: async () => {
@@ -167,47 +171,4 @@ class Reader {
 			this.skip(this.varint());
 		}
 	}
-}
-
-/** What is used of kafkajs's own cluster. */
-interface Cluster {
-	connect(): Promise<void>;
-	disconnect(): Promise<void>;
-	readonly brokerPool: {
-		findConnectedBroker(): Promise<{
-			readonly versions?: Readonly<
-				Record<number, { readonly maxVersion: number }>
-			>;
-			readonly connectionPool: {
-				send<T>(exchange: {
-					readonly request: {
-						readonly apiKey: number;
-						readonly apiVersion: number;
-						readonly apiName: string;
-						encode(): Promise<object>;
-					};
-					readonly response: {
-						decode(bytes: Buffer): Promise<T>;
-						parse(data: T): Promise<T>;
-					};
-				}): Promise<T>;
-			};
-		}>;
-	};
-}
-
-/** The version of kafkajs is pinned: its client makes a cluster under this symbol. */
-function clusterOf(kafka: Kafka): Cluster {
-	const symbol = Object.getOwnPropertySymbols(kafka).find(
-		({ description }) => description === "private:Kafka:createCluster",
-	);
-	const make =
-		symbol === undefined
-			? undefined
-			: (kafka as unknown as Record<symbol, (options: object) => Cluster>)[
-					symbol
-				];
-	if (make === undefined)
-		throw new TypeError("this kafkajs has no cluster to ask for topic ids");
-	return make({ metadataMaxAge: 300_000, allowAutoTopicCreation: false });
 }

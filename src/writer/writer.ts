@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import type { ChangeMessage, Decoded } from "../change/decoder.ts";
 import type { Engine } from "../delta/engine.ts";
 import { messageOf } from "../errors.ts";
 import { IndexMemory } from "../index/key-index.ts";
@@ -344,16 +345,23 @@ class Writer {
 		const { moves } = placement;
 		const tables = this.#tables.get(topic) ?? [];
 		const current = (): boolean => moves === placement.moves && batch.current();
-		let next = start;
+		let next = Number(start);
 		let count = 0;
 		let finished = false;
 		try {
+			// Nothing else runs, and moves the partition, but where this waits.
+			if (!current()) return;
+			const message = new Message(batch);
 			for (const record of batch.records) {
-				if (!current()) return;
+				const { offset } = record;
+				message.record = record;
 				// Read twice, or before the place that the tables asked for.
-				if (record.offset < next) continue;
-				if (count === 0 && record.offset > next) {
-					const whole = await placement.verifyGap({ topic, partition }, next);
+				if (offset < next) continue;
+				if (count === 0 && offset > next) {
+					const whole = await placement.verifyGap(
+						{ topic, partition },
+						BigInt(next),
+					);
 					if (!whole || !current()) return;
 				}
 				for (const table of tables) {
@@ -361,18 +369,20 @@ class Writer {
 						const room = await this.#makeRoom(table, batch, parts);
 						if (!room || !current()) return;
 					}
-					this.#take(record, batch, table, parts.deadLetters);
+					const decoded = table.decode(message);
+					if (decoded?.kind === "dead-letter")
+						this.#reject(message, decoded, parts.deadLetters);
 				}
-				next = record.offset + 1n;
+				next = offset + 1;
 				count++;
 			}
 			finished = true;
 		} finally {
 			if (current()) {
 				// Behind the last record there may be markers of transactions.
-				if (finished && batch.next > next) next = batch.next;
-				placement.advance(batch, next);
-				if (next > start) batch.done(next - 1n);
+				if (finished) next = Math.max(next, Number(batch.next));
+				placement.advance(batch, BigInt(next));
+				if (next > start) batch.done(BigInt(next - 1));
 			}
 		}
 		this.#metrics.messages.inc({ topic }, count);
@@ -383,29 +393,27 @@ class Writer {
 		this.#bound(flusher);
 	}
 
-	#take(
-		record: SourceRecord,
-		{ topic, partition }: TopicPartition,
-		table: TableWriter,
+	#reject(
+		message: Message,
+		{ code, message: reason }: Extract<Decoded, { kind: "dead-letter" }>,
 		deadLetters: DeadLetters,
 	): void {
-		const { key, value, offset } = record;
-		const decoded = table.decode({ key, value, offset, topic, partition });
-		if (decoded?.kind !== "dead-letter") return;
-		const { code, message } = decoded;
+		const { topic, partition, key, value } = message;
+		const offset = BigInt(message.offset);
 		const added = deadLetters.add({
 			topic,
 			partition,
 			offset,
-			key,
-			value,
-			headers: record.headers(),
+			// Copies: what was fetched with the record is not kept for it.
+			key: key?.slice() ?? null,
+			value: value?.slice() ?? null,
+			headers: message.record.headers(),
 			code,
-			message,
+			message: reason,
 		});
 		if (!added) return;
 		this.#metrics.deadLetters.inc({ code });
-		this.#log.warn({ topic, partition, offset: String(offset), code }, message);
+		this.#log.warn({ topic, partition, offset: String(offset), code }, reason);
 	}
 
 	/**
@@ -525,6 +533,37 @@ class Writer {
 		}
 	}
 }
+
+/** The record that is being decoded, with its place; one for a whole batch. */
+class Message implements ChangeMessage {
+	readonly topic: string;
+	readonly partition: number;
+	record: SourceRecord = NO_RECORD;
+
+	constructor({ topic, partition }: TopicPartition) {
+		this.topic = topic;
+		this.partition = partition;
+	}
+
+	get key(): Uint8Array | null {
+		return this.record.key;
+	}
+
+	get value(): Uint8Array | null {
+		return this.record.value;
+	}
+
+	get offset(): number {
+		return this.record.offset;
+	}
+}
+
+const NO_RECORD: SourceRecord = {
+	key: null,
+	value: null,
+	offset: -1,
+	headers: () => new Map(),
+};
 
 interface Parts {
 	readonly source: Source;

@@ -71,7 +71,7 @@ const TABLE = struct(
 const KEY = Buffer.from('{"id":1}');
 
 function* mongoRecords(random: RandomRecords): Generator<ChangeMessage> {
-	for (let offset = 0n; ; offset++) {
+	for (let offset = 0; ; offset++) {
 		const op = random.pick([
 			"c",
 			"c",
@@ -117,7 +117,7 @@ function* relationalRecords(
 	schemas: "always" | "never" | "mixed",
 ): Generator<ChangeMessage> {
 	const tables = [relationalTable(random), relationalTable(random)] as const;
-	for (let offset = 0n; ; offset++) {
+	for (let offset = 0; ; offset++) {
 		const table = random.chance(10) ? tables[1] : tables[0];
 		const op = random.pick([
 			"c",
@@ -151,7 +151,7 @@ function* relationalRecords(
 
 function message(
 	random: RandomRecords,
-	offset: bigint,
+	offset: number,
 	value: string,
 	key: string,
 ): ChangeMessage {

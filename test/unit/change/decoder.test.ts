@@ -29,7 +29,7 @@ function feed(decoder: TableDecoder, records: readonly Recorded[]): Decoded[] {
 		decoder.decode({
 			topic,
 			partition: 0,
-			offset: BigInt(offset),
+			offset: Number(offset),
 			key: Buffer.from(JSON.stringify(key)),
 			value: value === null ? null : Buffer.from(JSON.stringify(value)),
 		}),
@@ -40,7 +40,7 @@ function rows({ batch }: ChangeBatch): Record<string, string>[] {
 	return rowsOf(batch);
 }
 
-let offset = 0n;
+let offset = 0;
 function document(
 	json: string,
 	op = "c",

@@ -7,7 +7,7 @@ import {
 import { field, struct } from "../../../src/columnar/types.ts";
 import { rowsOf } from "./rows.ts";
 
-let offset = 0n;
+let offset = 0;
 
 function record(value: string | Uint8Array, key = '{"id":"1"}'): ChangeMessage {
 	return {

@@ -46,7 +46,7 @@ test("dates at the ends of BSON's years keep their milliseconds", () => {
 		decoder.decode({
 			topic: "t",
 			partition: 0,
-			offset: 0n,
+			offset: 0,
 			key: null,
 			value: Buffer.from(
 				JSON.stringify({
@@ -75,7 +75,7 @@ test("a time with a zone is that instant, and one that no calendar has is rescue
 		decoder.decode({
 			topic: "t",
 			partition: 0,
-			offset: 0n,
+			offset: 0,
 			key: null,
 			value: Buffer.from(
 				`{"schema":${schema},"payload":{"after":{"at":"${text}"},"op":"c"}}`,

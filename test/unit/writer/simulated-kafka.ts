@@ -234,9 +234,9 @@ export class SimulatedKafka {
 			...place,
 			records: records.map((record) => ({
 				...record,
+				offset: Number(record.offset),
 				headers: () => new Map<string, Uint8Array>(),
 			})),
-			length: records.length,
 			next,
 			highWatermark: log.high,
 			current: () => !member.stopped && member.moves === moves,

@@ -99,7 +99,7 @@ function record(offset: number, envelope: object, key: object | null) {
 		),
 		topic: TOPIC,
 		partition: 0,
-		offset: BigInt(offset),
+		offset,
 	};
 }
 

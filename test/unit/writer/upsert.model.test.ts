@@ -372,6 +372,6 @@ function record(
 		),
 		topic: TOPIC,
 		partition,
-		offset: BigInt(offset),
+		offset,
 	};
 }

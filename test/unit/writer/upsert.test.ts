@@ -215,7 +215,7 @@ function feed(
 			),
 			topic: TOPIC,
 			partition,
-			offset,
+			offset: Number(offset),
 		});
 	});
 }
