@@ -28,7 +28,7 @@ export class WrittenTable {
 	readonly engine: Engine;
 	readonly #config: WriterConfig;
 	#writer: TableWriter;
-	#offset = 0n;
+	#offset = 0;
 	#loaded = false;
 
 	constructor(options: {
@@ -75,7 +75,7 @@ export class WrittenTable {
 	}
 
 	/** Drops what is not committed; the records from `offset` on come again. */
-	startOver(offset: bigint): void {
+	startOver(offset: number): void {
 		this.#writer.reset();
 		this.#loaded = false;
 		this.#offset = offset;
