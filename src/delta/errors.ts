@@ -24,6 +24,8 @@ export type DeltaErrorCode =
 	| "DELTA_COMMIT_UNKNOWN"
 	/** Another commit changed what a transaction has read or wants to change. */
 	| "DELTA_CONFLICT"
+	/** Vacuum was to delete files that the table's own retention keeps. */
+	| "DELTA_RETENTION_TOO_SHORT"
 	/** The log refers to a file that this process may not, or can't, open. */
 	| "DELTA_FILE_OUTSIDE_TABLE";
 
