@@ -5,8 +5,9 @@ import { customResourceDefinition, jsonSchema } from "../resource/crd.ts";
 import { helmValues } from "../resource/helm-values.ts";
 import { KINDS } from "../resource/kinds.ts";
 import { referencePage } from "../resource/reference.ts";
+import { metricsPage } from "./metrics-page.ts";
 
-/** Every file that comes from the definitions in `src/resource/`: path from the root → text. */
+/** Every file that comes from definitions in the source: path from the root → text. */
 export function generatedFiles(): ReadonlyMap<string, string> {
 	const files = new Map<string, string>();
 	for (const kind of KINDS) {
@@ -21,6 +22,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
 			referencePage(kind),
 		);
 	}
+	files.set("docs/reference/metrics.md", metricsPage());
 	files.set(
 		"helm/tributary/values.schema.json",
 		`${JSON.stringify(

@@ -4,6 +4,7 @@ import { createApiClient } from "../kube/client.ts";
 import { createLogger } from "../observe/log.ts";
 import { kafkaConnectors } from "../operator/cdc-pipeline/connector.ts";
 import { OPERATOR_USAGE, operatorSettings } from "../operator/environment.ts";
+import { operatorMetrics } from "../operator/metrics.ts";
 import { runOperator } from "../operator/operator.ts";
 
 interface Output {
@@ -28,13 +29,18 @@ export async function operatorCommand(
 	});
 	const config = new KubeConfig();
 	config.loadFromDefault();
+	const metrics = operatorMetrics();
 	const stop = new AbortController();
 	const end = (): void => stop.abort();
 	process.once("SIGTERM", end);
 	process.once("SIGINT", end);
 	try {
 		await runOperator({
-			client: createApiClient(config, { userAgent: "tributary-operator" }),
+			client: createApiClient(config, {
+				userAgent: "tributary-operator",
+				onAnswer: metrics.answered,
+			}),
+			metrics,
 			settings,
 			connectors: kafkaConnectors(Date.now),
 			log: createLogger({

@@ -4,7 +4,7 @@ import { type Restarts, reconcileConnector } from "../connect/reconcile.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import { serveHealth } from "../observe/http.ts";
 import { createLogger, type Logger } from "../observe/log.ts";
-import { createWriterMetrics } from "../observe/metrics.ts";
+import { createWriterMetrics, oneExposition } from "../observe/metrics.ts";
 import type { CdcPipeline } from "../resource/cdc-pipeline.ts";
 import { type SecretReader, writerConfig } from "../writer/config.ts";
 import { runWriter, type WriterHandle } from "../writer/writer.ts";
@@ -44,14 +44,17 @@ export async function runCommand(
 		throw new ConfigError(`--port ${port} is no port`);
 	const { pipelines, secret } = readPipelineFiles(files, process.env);
 	const log = createLogger({ level: process.env.LOG_LEVEL ?? "info" });
-	const metrics = createWriterMetrics();
 	const stopping = new AbortController();
 	const stop = (): void => stopping.abort();
 	process.once("SIGTERM", stop);
 	process.once("SIGINT", stop);
 
-	const runs = pipelines.map((pipeline) => ({
+	const runs = pipelines.map((pipeline, index) => ({
 		pipeline,
+		metrics: createWriterMetrics({
+			pipeline: pipeline.metadata.name,
+			process: index === 0,
+		}),
 		// Everything that a person wrote is checked before anything is touched.
 		config: writerConfig(pipeline, secret),
 		uri: connectionUri(pipeline, secret),
@@ -60,7 +63,7 @@ export async function runCommand(
 	}));
 	const server = await serveHealth({
 		port: Number(port ?? 8001),
-		registry: metrics.registry,
+		registry: oneExposition(runs.map(({ metrics }) => metrics.registry)),
 		live: () => [],
 		ready: () =>
 			runs.flatMap((run) => [
@@ -89,7 +92,10 @@ export async function runCommand(
 						run.connector = state;
 					},
 				);
-				const writer = runWriter(run.config, { log: child, metrics });
+				const writer = runWriter(run.config, {
+					log: child,
+					metrics: run.metrics,
+				});
 				run.writer = writer;
 				if (stopping.signal.aborted) await writer.stop();
 				stopping.signal.addEventListener("abort", () => {

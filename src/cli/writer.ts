@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { ConfigError, messageOf } from "../errors.ts";
 import { type HealthServer, serveHealth } from "../observe/http.ts";
 import { createLogger, type Logger } from "../observe/log.ts";
-import { createWriterMetrics } from "../observe/metrics.ts";
+import { createWriterMetrics, type WriterMetrics } from "../observe/metrics.ts";
 import {
 	DEFAULT_PORT,
 	type WriterConfig,
@@ -44,30 +44,42 @@ export async function writerCommand(
 		name: "writer",
 	});
 	try {
-		await serveWriter(configOf(file), log);
+		const { config, name } = configOf(file);
+		await serveWriter(config, createWriterMetrics({ pipeline: name }), log);
 	} catch (error) {
 		leaveReason(messageOf(error));
 		throw error;
 	}
 }
 
-function configOf(file: string | undefined): WriterConfig {
-	if (file === undefined) return writerConfigFromEnvironment(process.env);
+function configOf(file: string | undefined): {
+	config: WriterConfig;
+	/** Of the pipeline, as metrics have it. */
+	name: string;
+} {
+	if (file === undefined) {
+		const config = writerConfigFromEnvironment(process.env);
+		return { config, name: config.pipeline };
+	}
 	const { pipelines, secret } = readPipelineFiles([file], process.env);
 	const [pipeline, more] = pipelines;
 	if (pipeline === undefined || more !== undefined)
 		throw new ConfigError(
 			`${file} has ${pipelines.length} CdcPipelines: a writer takes one`,
 		);
-	return writerConfig(pipeline, secret, {
+	const config = writerConfig(pipeline, secret, {
 		port: Number(process.env.METRICS_PORT ?? DEFAULT_PORT),
 		sessionTimeoutMs: sessionTimeoutFromEnvironment(process.env),
 		index: indexFromEnvironment(process.env),
 	});
+	return { config, name: pipeline.metadata.name };
 }
 
-async function serveWriter(config: WriterConfig, log: Logger): Promise<void> {
-	const metrics = createWriterMetrics();
+async function serveWriter(
+	config: WriterConfig,
+	metrics: WriterMetrics,
+	log: Logger,
+): Promise<void> {
 	const handle = runWriter(config, { log, metrics });
 	let server: HealthServer | undefined;
 	if (config.port !== undefined)

@@ -62,9 +62,25 @@ export interface ApiClient {
 	lines(request: ApiRequest): AsyncGenerator<string>;
 }
 
+/** One answer of the API server. */
+export interface AnswerNote {
+	readonly method: string;
+	/** HTTP status; 0 where there was no answer. */
+	readonly status: number;
+	/** Of the API server, with its port. */
+	readonly host: string;
+}
+
 export function createApiClient(
 	config: KubeConfig,
-	{ userAgent = "tributary" }: { userAgent?: string } = {},
+	{
+		userAgent = "tributary",
+		onAnswer = () => {},
+	}: {
+		userAgent?: string;
+		/** Told of every answer, and of every request that got none. */
+		onAnswer?: (answer: AnswerNote) => void;
+	} = {},
 ): ApiClient {
 	const server = config.getCurrentCluster()?.server;
 	if (server === undefined)
@@ -114,8 +130,16 @@ export function createApiClient(
 		);
 		outgoing.on("error", reject);
 		outgoing.end(body);
-		const response = await promise;
+		const { method = "GET" } = options;
+		const noted = (status: number): void =>
+			onAnswer({ method: String(method), status, host: url.host });
+		const response = await promise.catch((error: unknown) => {
+			// One that was called off, as watches are at the end, is no failure of the server.
+			if (!request.signal?.aborted) noted(0);
+			throw error;
+		});
 		const status = response.statusCode ?? 0;
+		noted(status);
 		if (status >= 200 && status < 300) return response;
 		throw await failure(request, status, response);
 	}

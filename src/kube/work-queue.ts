@@ -1,5 +1,17 @@
 import type { Clock } from "./clock.ts";
 
+/** Told of what happens in a queue, for metrics. */
+export interface WorkQueueObserver {
+	/** A key came into the queue that was not in it. */
+	added(): void;
+	/** A key is to come again after a failure. */
+	retried(): void;
+	/** A worker took a key that had waited for so long. */
+	taken(waitedMs: number): void;
+	/** A worker is through with a key after so long. */
+	done(workedMs: number): void;
+}
+
 /**
  * Keys to work on. A key is in the queue once at most, and no two workers hold it at the same time; one
  * that is added while a worker holds it comes again after `done`. So no addition is ever lost.
@@ -8,9 +20,11 @@ export class WorkQueue {
 	readonly #clock: Clock;
 	readonly #baseMs: number;
 	readonly #maxMs: number;
-	/** In the order of arrival: wanted, and held by no worker. */
-	readonly #ready = new Set<string>();
-	readonly #held = new Set<string>();
+	readonly #observer: WorkQueueObserver | undefined;
+	/** In the order of arrival: wanted, and held by no worker. With the time of arrival. */
+	readonly #ready = new Map<string, number>();
+	/** With the time since which a worker holds it. */
+	readonly #held = new Map<string, number>();
 	/** Wanted again by the time its worker is done. */
 	readonly #again = new Set<string>();
 	readonly #waiting = new Map<string, { due: number; cancel: () => void }>();
@@ -20,8 +34,17 @@ export class WorkQueue {
 
 	constructor(
 		clock: Clock,
-		{ baseMs = 500, maxMs = 300_000 }: { baseMs?: number; maxMs?: number } = {},
+		{
+			baseMs = 500,
+			maxMs = 300_000,
+			observer,
+		}: {
+			baseMs?: number;
+			maxMs?: number;
+			observer?: WorkQueueObserver;
+		} = {},
 	) {
+		this.#observer = observer;
 		this.#clock = clock;
 		this.#baseMs = baseMs;
 		this.#maxMs = maxMs;
@@ -32,15 +55,23 @@ export class WorkQueue {
 		return this.#ready.size + this.#again.size;
 	}
 
+	/** How long each worker has held its key, milliseconds. */
+	workingMs(): number[] {
+		const now = this.#clock.monotonic();
+		return [...this.#held.values()].map((since) => now - since);
+	}
+
 	add(key: string): void {
 		if (this.#closed) return;
 		this.#waiting.get(key)?.cancel();
 		this.#waiting.delete(key);
+		if (this.#ready.has(key) || this.#again.has(key)) return;
+		this.#observer?.added();
 		if (this.#held.has(key)) {
 			this.#again.add(key);
 			return;
 		}
-		this.#ready.add(key);
+		this.#ready.set(key, this.#clock.monotonic());
 		this.#serve();
 	}
 
@@ -67,6 +98,7 @@ export class WorkQueue {
 			this.#maxMs,
 			this.#baseMs * 2 ** Math.min(failures, 30),
 		);
+		this.#observer?.retried();
 		this.addAfter(key, ms);
 		return ms;
 	}
@@ -86,8 +118,13 @@ export class WorkQueue {
 	}
 
 	done(key: string): void {
-		this.#held.delete(key);
-		if (this.#again.delete(key)) this.add(key);
+		const now = this.#clock.monotonic();
+		const since = this.#held.get(key);
+		if (this.#held.delete(key) && since !== undefined)
+			this.#observer?.done(now - since);
+		if (!this.#again.delete(key) || this.#closed) return;
+		this.#ready.set(key, now);
+		this.#serve();
 	}
 
 	close(): void {
@@ -99,10 +136,13 @@ export class WorkQueue {
 
 	#serve(): void {
 		while (this.#takers.length > 0) {
-			const [key] = this.#ready;
-			if (key === undefined) return;
+			const [first] = this.#ready;
+			if (first === undefined) return;
+			const [key, since] = first;
+			const now = this.#clock.monotonic();
 			this.#ready.delete(key);
-			this.#held.add(key);
+			this.#held.set(key, now);
+			this.#observer?.taken(now - since);
 			this.#takers.shift()?.(key);
 		}
 	}

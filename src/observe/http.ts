@@ -1,11 +1,11 @@
 import { createServer, type ServerResponse } from "node:http";
-import type { Registry } from "prom-client";
+import type { Exposition } from "./metrics.ts";
 
 export interface HealthOptions {
 	/** 0 takes a free port. */
 	readonly port: number;
 	readonly host?: string;
-	readonly registry: Registry;
+	readonly registry: Exposition;
 	/** Problems because of which the process has to be restarted; none is healthy. */
 	readonly live: () => readonly string[];
 	/** Problems because of which it does not do its work now; none is ready. */

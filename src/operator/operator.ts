@@ -1,6 +1,6 @@
 import type { ApiClient } from "../kube/client.ts";
 import { type Clock, systemClock } from "../kube/clock.ts";
-import { type Reconcile, runController } from "../kube/controller.ts";
+import { runController } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { apiLeaseStore, LeaseElection } from "../kube/lease.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
@@ -10,10 +10,12 @@ import type { Connectors } from "./cdc-pipeline/connector.ts";
 import { pipelineReconcile } from "./cdc-pipeline/reconcile.ts";
 import { httpWriterReport } from "./cdc-pipeline/writer-report.ts";
 import type { OperatorSettings } from "./environment.ts";
-import { operatorMetrics } from "./metrics.ts";
+import { type OperatorMetrics, operatorMetrics } from "./metrics.ts";
 import { WRITER_PORT } from "./names.ts";
 import { createStores } from "./stores.ts";
 
+/** Name of the controller, and of its queue, in metrics. */
+const CONTROLLER = "cdcpipeline";
 /** A watch that stays silent for so long in spite of all retries means that this process is stuck. */
 const DEAF_MS = 600_000;
 
@@ -28,14 +30,26 @@ export async function runOperator(options: {
 	log: Logger;
 	signal: AbortSignal;
 	clock?: Clock;
+	/** Those that the client counts its requests in. */
+	metrics?: OperatorMetrics;
 	/** Port of the writers' `/status`. */
 	writerPort?: number;
 	/** Told of the port that the operator listens on. */
 	listening?: (port: number) => void;
 }): Promise<void> {
-	const { client, settings, log, signal, clock = systemClock } = options;
-	const queue = new WorkQueue(clock);
-	let active = 0;
+	const {
+		client,
+		settings,
+		log,
+		signal,
+		clock = systemClock,
+		metrics = operatorMetrics(),
+	} = options;
+	const loop = metrics.loops.controller(CONTROLLER, {
+		queue: () => queue,
+		workers: settings.workers,
+	});
+	const queue = new WorkQueue(clock, { observer: loop.queue });
 	const ended = new AbortController();
 	const life = AbortSignal.any([signal, ended.signal]);
 	const stores = createStores({
@@ -55,11 +69,11 @@ export async function runOperator(options: {
 		onError: (error) => log.warn({ err: error }, "lease failed"),
 	});
 	let leading = false;
-	const metrics = operatorMetrics({
-		depth: () => queue.depth,
-		active: () => active,
+	metrics.follow({
 		leading: () => leading,
 		silence: () => stores.silence(),
+		pipelines: () =>
+			stores.pipelineKeys().flatMap((key) => stores.get("pipeline", key) ?? []),
 	});
 	const server = await serveHealth({
 		port: settings.port,
@@ -88,15 +102,6 @@ export async function runOperator(options: {
 		askWriter: httpWriterReport(options.writerPort ?? WRITER_PORT),
 		image: settings.writers,
 	});
-	const counted: Reconcile = async (key, term) => {
-		active++;
-		try {
-			return await reconcile(key, term);
-		} finally {
-			active--;
-		}
-	};
-
 	async function lead(term: AbortSignal): Promise<void> {
 		leading = true;
 		log.info({ identity: settings.identity }, "leading");
@@ -109,12 +114,12 @@ export async function runOperator(options: {
 		for (const key of stores.pipelineKeys()) queue.add(key);
 		await runController({
 			queue,
-			reconcile: counted,
+			reconcile,
 			clock,
 			workers: settings.workers,
 			signal: term,
 			report(report) {
-				metrics.reconciled(report);
+				loop.reconciled(report);
 				if (report.result === "error")
 					log.error(
 						{

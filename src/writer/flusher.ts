@@ -1,4 +1,4 @@
-import { messageOf } from "../errors.ts";
+import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { WriterMetrics } from "../observe/metrics.ts";
 import type { Clock } from "./clock.ts";
@@ -70,7 +70,10 @@ export class Flusher {
 			onFailure: (error, attempt) => {
 				this.#failing.add(table);
 				status.problem(table.url, messageOf(error));
-				metrics.retries.inc({ table: table.route.path });
+				metrics.retries.inc({
+					table: table.route.path,
+					code: error instanceof TributaryError ? error.code : "UNEXPECTED",
+				});
 				log.warn({ err: error, table: table.url, attempt }, "trying again");
 			},
 		});
@@ -109,6 +112,7 @@ export class Flusher {
 		metrics.commits.inc(labels);
 		metrics.commitSeconds.observe(labels, ms / 1000);
 		metrics.batchRows.observe(labels, outcome.rows);
+		metrics.batchBytes.observe(labels, outcome.bytes);
 		for (const change of outcome.schemaChanges) {
 			metrics.schemaChanges.inc({ ...labels, kind: change.kind });
 			log.info(

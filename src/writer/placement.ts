@@ -137,6 +137,10 @@ export class Placement {
 		if (!current()) return;
 		this.#options.subscription()?.seek(place, offset);
 		this.#next.set(keyOf(place), offset);
+		this.#options.status.placed(place, {
+			highWatermark: kept.high,
+			next: offset,
+		});
 		this.#options.status.problem(keyOf(place), undefined);
 	}
 

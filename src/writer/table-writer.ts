@@ -128,6 +128,11 @@ export class TableWriter {
 		return this.#snapshot?.version;
 	}
 
+	/** The table as this writer knows it. */
+	get snapshot(): Snapshot | undefined {
+		return this.#snapshot;
+	}
+
 	get rows(): number {
 		return this.#decoder.rows;
 	}

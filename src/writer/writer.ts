@@ -27,6 +27,8 @@ import { WriterStatus } from "./status.ts";
 import { type TableIndexOptions, TableWriter } from "./table-writer.ts";
 
 const TOPIC_POLL_MS = 2000;
+/** A partition that waits hears nothing of new records by itself, and its lag would stand still. */
+const END_POLL_MS = 10_000;
 
 export interface WriterHandle {
 	readonly status: WriterStatus;
@@ -97,13 +99,7 @@ class Writer {
 			effects.connect ?? (() => connectKafka(config.kafka, effects.log));
 		this.#engineAt = effects.engineAt ?? ((path) => this.#storeEngine(path));
 		this.status = new WriterStatus(effects.metrics);
-		this.status.pendingRows = () =>
-			Math.max(
-				0,
-				...[...this.#tables.values()].map((tables) =>
-					Math.max(0, ...tables.map((table) => table.rows)),
-				),
-			);
+		this.status.writers = () => this.#all();
 	}
 
 	async run(): Promise<void> {
@@ -167,6 +163,11 @@ class Writer {
 			Math.min(1000, Math.max(50, this.#config.batch.maxDelayMs / 5)),
 			() => this.#flushDue(flusher),
 		);
+		const endPoll = this.#clock.every(END_POLL_MS, () => {
+			this.#followEnds(source).catch((error: unknown) =>
+				this.#log.debug({ err: error }, "can't read the ends of topics"),
+			);
+		});
 		try {
 			while (!this.#stopping.signal.aborted) {
 				await this.#followTopics(parts);
@@ -175,6 +176,7 @@ class Writer {
 			}
 		} finally {
 			endTimer();
+			endPoll();
 			await this.#drain(parts);
 			await source.close();
 		}
@@ -235,11 +237,19 @@ class Writer {
 		this.#subscription = await parts.source.subscribe([...topics.keys()], {
 			assigned: (partitions) => {
 				this.#reset(parts);
+				this.#metrics.rebalances.inc();
+				this.status.assigned(partitions.length);
 				for (const place of partitions) parts.placement.place(place);
 			},
 			consume: (batch) => this.#consume(batch, parts),
 		});
 		this.#log.info({ topics: [...topics.keys()] }, "consuming");
+	}
+
+	async #followEnds(source: Source): Promise<void> {
+		for (const topic of this.status.topics)
+			for (const { partition, high } of await source.offsets(topic))
+				this.status.ended({ topic, partition }, high);
 	}
 
 	#tablesOf(topic: string, topicId: TopicId, clusterId: string): TableWriter[] {
@@ -304,6 +314,7 @@ class Writer {
 	#reset({ placement, deadLetters }: Parts): void {
 		placement.reset();
 		deadLetters.reset();
+		this.status.assigned(undefined);
 		for (const table of this.#all()) table.reset();
 	}
 
@@ -386,7 +397,7 @@ class Writer {
 			}
 		}
 		this.#metrics.messages.inc({ topic }, count);
-		this.status.consumed(topic, partition, {
+		this.status.consumed(batch, {
 			highWatermark: batch.highWatermark,
 			next: batch.next,
 		});
@@ -500,10 +511,7 @@ class Writer {
 
 	/** For lag displays of other tools; the position that counts is in the table. */
 	#commitGroupOffsets(table: TableWriter): void {
-		const offsets = this.status.groupOffsets(
-			table.topic,
-			this.#tables.get(table.topic) ?? [],
-		);
+		const offsets = this.status.groupOffsets(table.topic);
 		if (offsets.length === 0) return;
 		this.#subscription
 			?.commit(offsets)

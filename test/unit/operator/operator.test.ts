@@ -483,3 +483,22 @@ test("the chart grants every verb that the operator uses, and no other", () => {
 	granted.delete("update tributary.dev/cdcpipelines/finalizers");
 	expect([...granted].sort()).toEqual([...used].sort());
 });
+
+test("the leader's /metrics tell of its pipelines, its loop and its requests", async () => {
+	await started();
+	await vi.waitFor(async () => {
+		const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+		expect(text).toContain(
+			'tributary_pipeline_phase{namespace="data",pipeline="shop",phase="Running"} 1',
+		);
+		expect(text).toContain(
+			'tributary_pipeline_lag_records{namespace="data",pipeline="shop"} 7',
+		);
+		expect(text).toMatch(
+			/controller_runtime_reconcile_total\{controller="cdcpipeline",result="requeue_after"\} [1-9]/,
+		);
+		expect(text).toMatch(
+			/leader_election_master_status\{name="tributary-operator"\} 1/,
+		);
+	}, wait);
+});

@@ -9,7 +9,7 @@ const SEEDS = Number(
 );
 const shared = {
 	log: createLogger({ level: "silent" }),
-	metrics: createWriterMetrics(),
+	metrics: createWriterMetrics({ pipeline: "sim" }),
 };
 
 test(`${SEEDS} seeds of kills, zombies, rebalances and a failing store: every change is in the tables, once`, {

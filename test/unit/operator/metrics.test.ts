@@ -1,0 +1,122 @@
+import { expect, test } from "vitest";
+import { WorkQueue } from "../../../src/kube/work-queue.ts";
+import { operatorMetrics } from "../../../src/operator/metrics.ts";
+import type { PipelineObject } from "../../../src/operator/types.ts";
+import { VirtualClock } from "../kube/virtual-clock.ts";
+import { pipelineYaml } from "./pipeline.ts";
+
+const samples = (text: string, name: string): string[] =>
+	text
+		.split("\n")
+		.filter((line) => line.startsWith(`${name}{`) && !line.endsWith(" 0"))
+		.map((line) => line.slice(name.length));
+
+function shop(status: PipelineObject["status"]): PipelineObject {
+	return {
+		...(pipelineYaml() as unknown as PipelineObject),
+		...(status && { status }),
+	};
+}
+
+function following(pipelines: readonly PipelineObject[], leading = true) {
+	const metrics = operatorMetrics();
+	metrics.follow({
+		leading: () => leading,
+		silence: () => new Map([["Pod", 2500]]),
+		pipelines: () => pipelines,
+	});
+	return metrics.registry;
+}
+
+test("a failed task shows, and so does a state that nobody knew", async () => {
+	const text = await following([
+		shop({
+			phase: "Degraded",
+			lag: 12,
+			replicas: 2,
+			readyReplicas: 1,
+			connector: {
+				name: "data.shop",
+				state: "RUNNING",
+				tasks: [
+					{ id: 0, state: "FAILED", message: "no primary" },
+					{ id: 1, state: "ODD" },
+				],
+			},
+		}),
+	]).metrics();
+	const pipeline = 'namespace="data",pipeline="shop"';
+	expect(samples(text, "tributary_connector_task_state")).toEqual([
+		`{${pipeline},connector="data.shop",task="0",state="FAILED"} 1`,
+		`{${pipeline},connector="data.shop",task="1",state="ODD"} 1`,
+	]);
+	expect(samples(text, "tributary_pipeline_phase")).toEqual([
+		`{${pipeline},phase="Degraded"} 1`,
+	]);
+	expect(samples(text, "tributary_pipeline_lag_records")).toEqual([
+		`{${pipeline}} 12`,
+	]);
+	expect(samples(text, "tributary_pipeline_writers_ready")).toEqual([
+		`{${pipeline}} 1`,
+	]);
+	expect(text).not.toContain("tributary_pipeline_freshness_seconds{");
+	expect(samples(text, "tributary_watch_silence_seconds")).toEqual([
+		'{kind="Pod"} 2.5',
+	]);
+});
+
+test("a pipeline that is deleted, and an operator that does not lead, have no samples", async () => {
+	const pipelines = [shop({ phase: "Running" })];
+	const registry = following(pipelines);
+	expect(await registry.metrics()).toContain('pipeline="shop"');
+	pipelines.pop();
+	expect(await registry.metrics()).not.toContain('pipeline="shop"');
+	const standby = await following(
+		[shop({ phase: "Running" })],
+		false,
+	).metrics();
+	expect(standby).not.toContain('pipeline="shop"');
+	expect(standby).toContain(
+		'leader_election_master_status{name="tributary-operator"} 0',
+	);
+});
+
+test("a queue tells how long its keys waited, and how long they are worked on", async () => {
+	const clock = new VirtualClock();
+	const metrics = operatorMetrics();
+	const loop = metrics.loops.controller("cdcpipeline", {
+		queue: () => queue,
+		workers: 4,
+	});
+	const queue = new WorkQueue(clock, { observer: loop.queue });
+	const labels = '{name="cdcpipeline",controller="cdcpipeline"}';
+	queue.add("a");
+	queue.add("a");
+	await clock.advance(2000);
+	expect(await queue.take()).toBe("a");
+	queue.add("a");
+	await clock.advance(3000);
+	let text = await metrics.registry.metrics();
+	for (const line of [
+		`workqueue_adds_total${labels} 2`,
+		`workqueue_depth${labels} 1`,
+		`workqueue_queue_duration_seconds_sum${labels} 2`,
+		`workqueue_unfinished_work_seconds${labels} 3`,
+		`workqueue_longest_running_processor_seconds${labels} 3`,
+		'controller_runtime_active_workers{controller="cdcpipeline"} 1',
+		'controller_runtime_max_concurrent_reconciles{controller="cdcpipeline"} 4',
+		'controller_runtime_reconcile_total{controller="cdcpipeline",result="error"} 0',
+	])
+		expect(text).toContain(line);
+	queue.retry("a");
+	queue.done("a");
+	loop.reconciled({ key: "a", result: "error", seconds: 3 });
+	text = await metrics.registry.metrics();
+	for (const line of [
+		`workqueue_work_duration_seconds_sum${labels} 3`,
+		`workqueue_retries_total${labels} 1`,
+		`workqueue_unfinished_work_seconds${labels} 0`,
+		'controller_runtime_reconcile_errors_total{controller="cdcpipeline"} 1',
+	])
+		expect(text).toContain(line);
+});
