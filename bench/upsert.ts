@@ -18,7 +18,9 @@ import { IndexMemory } from "../src/index/key-index.ts";
 import { SHARD_TAG } from "../src/index/shard-tag.ts";
 import { openDisk } from "../src/storage/disk.ts";
 import { openFileStore } from "../src/storage/file.ts";
+import { openMemoryStore } from "../src/storage/memory.ts";
 import { DEFAULT_SESSION_TIMEOUT_MS } from "../src/writer/config.ts";
+import { DeadLetterTable } from "../src/writer/dead-letter-table.ts";
 import { TableWriter } from "../src/writer/table-writer.ts";
 import { JUDGES_PYTHON, memoryOf } from "../stack/components.ts";
 import { mongoEnvelope } from "./envelope.ts";
@@ -322,6 +324,10 @@ function writerOf(
 		topicId: "id",
 		engine,
 		clusterId: "cluster",
+		deadLetters: new DeadLetterTable({
+			...engine,
+			store: openMemoryStore(),
+		}),
 		index: {
 			memory,
 			disk: (_, shard) => openDisk(join(folder, encodeURIComponent(shard))),

@@ -20,7 +20,8 @@ export interface WriterMetrics {
 	readonly batchRows: Histogram<"table">;
 	readonly batchBytes: Histogram<"table">;
 	readonly retries: Counter<"table" | "code">;
-	readonly deadLetters: Counter<"code">;
+	readonly deadLetters: Counter<"table" | "code">;
+	readonly deadLettersSuperseded: Counter<"table">;
 	readonly schemaChanges: Counter<"table" | "kind">;
 	readonly rebalances: Counter;
 	/** What is asked at each scrape. */
@@ -207,8 +208,14 @@ export function createWriterMetrics(options: {
 		}),
 		deadLetters: new Counter({
 			name: "tributary_dead_letters_total",
-			help: "Records that could not become rows.",
-			labelNames: ["code"],
+			help: "Records that could not become rows and were kept as dead letters.",
+			labelNames: ["table", "code"],
+			registers,
+		}),
+		deadLettersSuperseded: new Counter({
+			name: "tributary_dead_letters_superseded_total",
+			help: "Dead letters of mirrors that a newer change of their row made useless.",
+			labelNames: ["table"],
 			registers,
 		}),
 		schemaChanges: new Counter({

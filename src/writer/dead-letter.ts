@@ -1,184 +1,155 @@
 import { vectorOf } from "../columnar/literal.ts";
-import { field, struct } from "../columnar/types.ts";
-import type { Batch, Row } from "../columnar/vector.ts";
-import { commit } from "../delta/commit.ts";
-import type { Engine } from "../delta/engine.ts";
-import { newLayout } from "../delta/evolve.ts";
-import { loadSnapshot, type Snapshot } from "../delta/snapshot.ts";
-import { stageFiles } from "../delta/stage.ts";
-import { appId } from "./position.ts";
-import type { TopicId } from "./source.ts";
+import { array, field, struct } from "../columnar/types.ts";
+import { valueAt } from "../columnar/value.ts";
+import type { Batch, Row, Value } from "../columnar/vector.ts";
+import type { RecordHeader } from "./source.ts";
 
+/** The table of dead letters, below the location of a pipeline's tables. */
 export const DEAD_LETTERS = "_dead_letters";
 
-const SCHEMA = struct(
-	field("topic", "string"),
-	field("partition", "integer"),
-	field("offset", "long"),
-	field("key", "binary"),
-	field("value", "binary"),
-	field("headers", {
-		type: "map",
-		keyType: "string",
-		valueType: "binary",
-		valueContainsNull: true,
-	}),
-	field("error_code", "string"),
-	field("error_message", "string"),
-	field("received_at", "timestamp"),
-);
+/**
+ * `open`: kept out of its table. `replaying`: a replay has taken it, or died while it had. `replayed`:
+ * in its table. `superseded`: of a mirror, which has a newer change of the row, so that this one is of
+ * no more use.
+ */
+export type LetterStatus = "open" | "replaying" | "replayed" | "superseded";
 
+/** A record that could not become a row of a table, as it came. */
 export interface DeadLetter {
+	/** The table's folder below the location. */
+	readonly table: string;
 	readonly topic: string;
 	readonly partition: number;
 	readonly offset: bigint;
+	/** What the partition's `txn` is called in the table. */
+	readonly position: string;
+	/** Kafka's, milliseconds since the epoch; `null` where it gave none. */
+	readonly timestampMs: number | null;
 	readonly key: Uint8Array | null;
 	readonly value: Uint8Array | null;
-	readonly headers: ReadonlyMap<string, Uint8Array>;
+	readonly headers: readonly RecordHeader[];
 	readonly code: string;
 	readonly message: string;
+	/** Milliseconds since the epoch. */
+	readonly firstTryMs: number;
+	readonly lastTryMs: number;
+	readonly tries: number;
+	readonly status: LetterStatus;
+	/** The replay that has it, or has put it into its table. */
+	readonly replay: string | null;
+	/** Of a mirror: the row's key, as `rowKeyTexts` writes it; `null` where that is unknown. */
+	readonly rowKey: string | null;
 }
 
-/**
- * Records that could not become rows, with their raw bytes, in a table of their own. They are
- * committed before the offsets behind them are, and the table's own `txn` keeps a record that is
- * read again after a crash from being there twice.
- */
-export class DeadLetters {
-	readonly #engine: Engine;
-	readonly #pipeline: string;
-	readonly #clusterId: string;
-	readonly #topicId: (topic: string) => TopicId;
-	#flushing: Promise<number> = Promise.resolve(0);
-	#snapshot: Snapshot | undefined;
-	#pending: DeadLetter[] = [];
+export const LETTER_SCHEMA = struct(
+	field("target_table", "string"),
+	field("topic", "string"),
+	field("partition", "integer"),
+	field("offset", "long"),
+	field("status", "string"),
+	field("error_code", "string"),
+	field("error_message", "string"),
+	field("first_try", "timestamp"),
+	field("last_try", "timestamp"),
+	field("tries", "integer"),
+	field("kafka_timestamp", "timestamp"),
+	field("key", "binary"),
+	field("value", "binary"),
+	field(
+		"headers",
+		array(struct(field("name", "string"), field("value", "binary"))),
+	),
+	field("replay_id", "string"),
+	field("row_key", "string"),
+	field("position", "string"),
+);
 
-	constructor(
-		engine: Engine,
-		pipeline: string,
-		clusterId: string,
-		topicId: (topic: string) => TopicId,
-	) {
-		this.#engine = engine;
-		this.#pipeline = pipeline;
-		this.#clusterId = clusterId;
-		this.#topicId = topicId;
-	}
+/** The columns of the raw record, which may be large. */
+export const RAW_COLUMNS: readonly string[] = ["key", "value", "headers"];
 
-	/** A record that two tables refuse is kept once. */
-	add(letter: DeadLetter): boolean {
-		const known = this.#pending.some(
-			(one) =>
-				one.offset === letter.offset &&
-				one.partition === letter.partition &&
-				one.topic === letter.topic,
-		);
-		if (!known) this.#pending.push(letter);
-		return !known;
-	}
-
-	reset(): void {
-		this.#pending = [];
-		this.#snapshot = undefined;
-	}
-
-	/** Commits what there is; every table does so before its own commit, one after another. */
-	flush(): Promise<number> {
-		const run = this.#flushing
-			.catch(() => 0) // Its own caller hears of it.
-			.then(() => this.#flush());
-		this.#flushing = run;
-		return run;
-	}
-
-	async #flush(): Promise<number> {
-		const letters = [...this.#pending];
-		if (letters.length === 0) return 0;
-		const now = this.#engine.now();
-		const id = ({ topic, partition }: DeadLetter): string =>
-			appId({
-				pipeline: this.#pipeline,
-				clusterId: this.#clusterId,
-				topic,
-				topicId: this.#topicId(topic),
-				partition,
-			});
-		this.#snapshot ??= await loadSnapshot(this.#engine);
-		for (;;) {
-			const at = this.#snapshot;
-			const fresh = letters.filter(
-				(letter) =>
-					letter.offset > BigInt(at?.txns.get(id(letter))?.version ?? -1),
-			);
-			if (fresh.length === 0) break;
-			const created =
-				at === undefined
-					? newLayout(
-							this.#engine.store.url,
-							{ schema: SCHEMA, name: DEAD_LETTERS },
-							this.#engine,
-						)
-					: undefined;
-			const table = created?.table ?? at;
-			if (table === undefined) break;
-			const files = await stageFiles(this.#engine, table, batchOf(fresh, now));
-			const last = new Map<string, bigint>();
-			for (const letter of fresh)
-				if (letter.offset > (last.get(id(letter)) ?? -1n))
-					last.set(id(letter), letter.offset);
-			const outcome = await commit(this.#engine, {
-				base: at,
-				plan: (snapshot) => {
-					const moved = [...last.keys()].some(
-						(key) =>
-							snapshot?.txns.get(key)?.version !== at?.txns.get(key)?.version,
-					);
-					if (moved) return { kind: "abandon", reason: "moved" };
-					return {
-						kind: "commit",
-						actions: [
-							...(snapshot === undefined ? (created?.actions ?? []) : []),
-							...[...last].map(([key, offset]) => ({
-								txn: {
-									appId: key,
-									version: Number(offset),
-									lastUpdated: now,
-								},
-							})),
-							...files.map(({ add }) => ({ add })),
-						],
-						info: { operation: "WRITE", isBlindAppend: true },
-					};
-				},
-			});
-			this.#snapshot = outcome.snapshot;
-			if (outcome.kind === "committed") break;
-		}
-		this.#pending = this.#pending.slice(letters.length);
-		return letters.length;
-	}
-}
-
-function batchOf(letters: readonly DeadLetter[], nowMs: number): Batch {
-	const rows: Row[] = letters.map((letter) => ({
-		topic: letter.topic,
-		partition: letter.partition,
-		offset: letter.offset,
-		key: letter.key,
-		value: letter.value,
-		headers: new Map(letter.headers),
-		error_code: letter.code,
-		error_message: letter.message,
-		received_at: BigInt(nowMs) * 1000n,
-	}));
+export function batchOfLetters(letters: readonly DeadLetter[]): Batch {
+	const rows = letters.map(rowOf);
 	return {
-		schema: SCHEMA,
+		schema: LETTER_SCHEMA,
 		length: rows.length,
-		columns: SCHEMA.fields.map(({ name, type }) =>
+		columns: LETTER_SCHEMA.fields.map(({ name, type }) =>
 			vectorOf(
 				type,
 				rows.map((row) => row[name] ?? null),
 			),
 		),
 	};
+}
+
+/** The letters of a batch that has the table's columns, maybe without those of the raw record. */
+export function* lettersOf(
+	batch: Batch,
+): Generator<DeadLetter, void, undefined> {
+	const columns = new Map(
+		batch.schema.fields.map(({ name, type }, i) => {
+			const vector = batch.columns[i];
+			return [
+				name,
+				(row: number): Value =>
+					vector === undefined ? null : valueAt(vector, type, row),
+			] as const;
+		}),
+	);
+	for (let row = 0; row < batch.length; row++) {
+		const of = (name: string): Value => columns.get(name)?.(row) ?? null;
+		const text = (name: string): string => String(of(name) ?? "");
+		const bytes = (name: string): Uint8Array | null =>
+			of(name) as Uint8Array | null;
+		yield {
+			table: text("target_table"),
+			topic: text("topic"),
+			partition: Number(of("partition")),
+			offset: BigInt((of("offset") as bigint | null) ?? -1n),
+			position: text("position"),
+			timestampMs:
+				of("kafka_timestamp") === null ? null : millis(of("kafka_timestamp")),
+			key: bytes("key"),
+			value: bytes("value"),
+			headers: (of("headers") ?? []) as unknown as readonly RecordHeader[],
+			code: text("error_code"),
+			message: text("error_message"),
+			firstTryMs: millis(of("first_try")),
+			lastTryMs: millis(of("last_try")),
+			tries: Number(of("tries")),
+			status: text("status") as LetterStatus,
+			replay: of("replay_id") as string | null,
+			rowKey: of("row_key") as string | null,
+		};
+	}
+}
+
+function rowOf(letter: DeadLetter): Row {
+	return {
+		target_table: letter.table,
+		topic: letter.topic,
+		partition: letter.partition,
+		offset: letter.offset,
+		status: letter.status,
+		error_code: letter.code,
+		error_message: letter.message,
+		first_try: micros(letter.firstTryMs),
+		last_try: micros(letter.lastTryMs),
+		tries: letter.tries,
+		kafka_timestamp:
+			letter.timestampMs === null ? null : micros(letter.timestampMs),
+		key: letter.key,
+		value: letter.value,
+		headers: letter.headers.map(({ name, value }): Row => ({ name, value })),
+		replay_id: letter.replay,
+		row_key: letter.rowKey,
+		position: letter.position,
+	};
+}
+
+function micros(ms: number): bigint {
+	return BigInt(Math.round(ms)) * 1000n;
+}
+
+function millis(value: Value): number {
+	return typeof value === "bigint" ? Number(value / 1000n) : 0;
 }

@@ -2,7 +2,6 @@ import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { WriterMetrics } from "../observe/metrics.ts";
 import type { Clock } from "./clock.ts";
-import type { DeadLetters } from "./dead-letter.ts";
 import { retrying } from "./retry.ts";
 import type { WriterStatus } from "./status.ts";
 import type { FlushOutcome, TableWriter } from "./table-writer.ts";
@@ -13,7 +12,6 @@ export interface FlusherOptions {
 	readonly log: Logger;
 	readonly metrics: WriterMetrics;
 	readonly status: WriterStatus;
-	readonly deadLetters: DeadLetters;
 	/** Ends retries. */
 	readonly signal: AbortSignal;
 	/** A table's positions have to be read again: another writer went further, or its batch can't be written as it is. */
@@ -83,12 +81,9 @@ export class Flusher {
 	}
 
 	async #flush(table: TableWriter): Promise<void> {
-		const { clock, deadLetters, onStartOver } = this.#options;
+		const { clock, onStartOver } = this.#options;
 		const started = clock.now();
-		const outcome = await this.retry(table, async () => {
-			await deadLetters.flush();
-			return await table.flush();
-		});
+		const outcome = await this.retry(table, () => table.flush());
 		switch (outcome.kind) {
 			case "nothing":
 				return;

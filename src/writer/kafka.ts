@@ -11,6 +11,7 @@ import type { KafkaConfig } from "./config.ts";
 import type { BatchMessage } from "./fetch-response.ts";
 import { RecordCursor } from "./record-batch.ts";
 import type {
+	RecordHeader,
 	Source,
 	SourceBatch,
 	SourceHandler,
@@ -189,6 +190,7 @@ function recordsOf(messages: readonly Message[]): Iterable<SourceRecord> {
 								value: message.value,
 								offset: Number(message.offset),
 								headers: () => headersOf(message.headers),
+								timestamp: () => Number(message.timestamp),
 							},
 						],
 			);
@@ -196,12 +198,16 @@ function recordsOf(messages: readonly Message[]): Iterable<SourceRecord> {
 
 type Message = KafkaMessage | BatchMessage;
 
-function headersOf(headers: KafkaMessage["headers"]): Map<string, Uint8Array> {
-	const result = new Map<string, Uint8Array>();
-	for (const [name, value] of Object.entries(headers ?? {})) {
-		const first = Array.isArray(value) ? value[0] : value;
-		if (first !== undefined)
-			result.set(name, typeof first === "string" ? Buffer.from(first) : first);
-	}
-	return result;
+function headersOf(headers: KafkaMessage["headers"]): RecordHeader[] {
+	return Object.entries(headers ?? {}).flatMap(([name, value]) =>
+		(Array.isArray(value) ? value : [value]).map((one) => ({
+			name,
+			value:
+				one === undefined
+					? null
+					: typeof one === "string"
+						? Buffer.from(one)
+						: one,
+		})),
+	);
 }

@@ -1,4 +1,4 @@
-import type { SourceRecord } from "./source.ts";
+import type { RecordHeader, SourceRecord } from "./source.ts";
 
 /*
  * A record batch (KIP-98), integers big-endian:
@@ -17,10 +17,14 @@ import type { SourceRecord } from "./source.ts";
 const MAGIC = 16;
 const ATTRIBUTES = 21;
 const LAST_OFFSET_DELTA = 23;
+const BASE_TIMESTAMP = 27;
+const MAX_TIMESTAMP = 35;
 const PRODUCER_ID = 43;
 const COUNT = 57;
 const RECORDS = 61;
 const LENGTH_END = 12;
+/** The broker's time counts, for all records. */
+const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 const CURRENT_MAGIC = 2;
@@ -105,6 +109,7 @@ export class RecordCursor
 	#left = 0;
 	#bytes: Buffer = EMPTY;
 	#at = 0;
+	#timestampAt = 0;
 	#keyAt = 0;
 	#keyLength = -1;
 	#valueAt = 0;
@@ -126,8 +131,8 @@ export class RecordCursor
 		return this.#part(this.#valueAt, this.#valueLength);
 	}
 
-	headers(): Map<string, Uint8Array> {
-		const found = new Map<string, Uint8Array>();
+	headers(): RecordHeader[] {
+		const found: RecordHeader[] = [];
 		this.#at = this.#valueAt + Math.max(0, this.#valueLength);
 		const count = this.#varint();
 		for (let n = 0; n < count && this.#at < this.#end; n++) {
@@ -136,11 +141,26 @@ export class RecordCursor
 			const size = this.#varint();
 			const valueAt = this.#at;
 			if (this.#skip(size) > this.#end) throw cutOff(this.#baseOffset);
-			const value = this.#part(valueAt, size);
-			// Of several headers of one name the first counts.
-			if (value !== null && !found.has(name)) found.set(name, value);
+			found.push({ name, value: this.#part(valueAt, size) });
 		}
 		return found;
+	}
+
+	timestamp(): number {
+		const header = this.#batches[this.#batch]?.bytes;
+		if (header === undefined) return -1;
+		if ((header.readInt16BE(ATTRIBUTES) & LOG_APPEND_TIME) !== 0)
+			return int64(header, MAX_TIMESTAMP);
+		// A varint of up to 64 bits.
+		let delta = 0;
+		let scale = 1;
+		for (let at = this.#timestampAt; ; at++, scale *= 128) {
+			const byte = this.#bytes[at] as number;
+			delta += (byte & 0x7f) * scale;
+			if (byte < 0x80) break;
+		}
+		const zigzag = delta % 2 === 0 ? delta / 2 : -(delta + 1) / 2;
+		return int64(header, BASE_TIMESTAMP) + zigzag;
 	}
 
 	[Symbol.iterator](): this {
@@ -155,7 +175,7 @@ export class RecordCursor
 		const end = this.#at + length;
 		if (length < 0 || end > this.#bytes.length) throw cutOff(this.#baseOffset);
 		this.#end = end;
-		this.#at++;
+		this.#timestampAt = ++this.#at;
 		while ((this.#bytes[this.#at++] as number) >= 0x80);
 		this.offset = this.#baseOffset + this.#varint();
 		this.#keyLength = this.#varint();

@@ -39,7 +39,15 @@ export interface SourceRecord {
 	readonly value: Uint8Array | null;
 	/** A number, as in a `txn`: a BigInt would be an object per record. */
 	readonly offset: number;
-	headers(): ReadonlyMap<string, Uint8Array>;
+	headers(): readonly RecordHeader[];
+	/** Kafka's, milliseconds since the epoch. */
+	timestamp(): number;
+}
+
+/** A name may come more than once. */
+export interface RecordHeader {
+	readonly name: string;
+	readonly value: Uint8Array | null;
 }
 
 /** Records of one partition, in order; offsets may have gaps. */

@@ -1,6 +1,5 @@
 import {
 	type ChangeBatch,
-	type ChangeMessage,
 	type Decoded,
 	TableDecoder,
 } from "../change/decoder.ts";
@@ -24,19 +23,23 @@ import {
 	stageFiles,
 	type TableLayout,
 } from "../delta/stage.ts";
-import { TributaryError } from "../errors.ts";
+import { messageOf, TributaryError } from "../errors.ts";
 import { IndexMemory } from "../index/key-index.ts";
 import { openMemoryDisk } from "../storage/memory-disk.ts";
 import { DEFAULT_INDEX_MEMORY, type WriterConfig } from "./config.ts";
+import type { DeadLetter } from "./dead-letter.ts";
+import type { DeadLetterTable } from "./dead-letter-table.ts";
 import {
 	appId,
 	checkSameTopic,
 	type PositionOf,
 	topicKey,
 } from "./position.ts";
+import { type RawMessage, Refusals, type RefusedOfBatch } from "./refusals.ts";
 import type { Route } from "./route.ts";
+import { faultyRows } from "./row-faults.ts";
 import type { TopicId } from "./source.ts";
-import { Mirror, type MirrorOptions } from "./upsert.ts";
+import { Mirror, type MirrorOptions, type StagedUpsert } from "./upsert.ts";
 import { MIRROR_COMMIT } from "./upsert-index.ts";
 
 export type FlushOutcome =
@@ -54,9 +57,11 @@ export type FlushOutcome =
 	| { readonly kind: "fenced"; readonly reason: string };
 
 interface Pending {
-	readonly changes: ChangeBatch;
+	/** Without the rows that the table refused. */
+	changes: ChangeBatch;
 	/** With upsert: the partition of each row. */
-	readonly partitions: Int32Array;
+	partitions: Int32Array;
+	readonly refused: RefusedOfBatch;
 	/** Last offset of each partition that the batch covers, records that made no row included. */
 	readonly offsets: ReadonlyMap<number, number>;
 	/** Files of an append: stored once, however often the commit is tried. */
@@ -75,6 +80,7 @@ export class TableWriter {
 	readonly #config: WriterConfig;
 	readonly #clusterId: string;
 	readonly #mirror: Mirror | undefined;
+	readonly #refusals: Refusals;
 	#snapshot: Snapshot | undefined;
 	#decoder: TableDecoder;
 	/** Last committed offset by partition, as the table had it or as this process committed it. */
@@ -97,6 +103,10 @@ export class TableWriter {
 		readonly engine: Engine;
 		readonly config: WriterConfig;
 		readonly clusterId: string;
+		readonly deadLetters: DeadLetterTable;
+		readonly onDeadLetters?: (letters: readonly DeadLetter[]) => void;
+		/** Told how many dead letters newer changes of their rows made useless. */
+		readonly onSuperseded?: (count: number) => void;
 		/** With upsert: where key indexes are kept; in memory unless given. */
 		readonly index?: TableIndexOptions;
 	}) {
@@ -117,6 +127,16 @@ export class TableWriter {
 						}),
 					})
 				: undefined;
+		this.#refusals = new Refusals({
+			deadLetters: options.deadLetters,
+			engine: options.engine,
+			table: options.route.path,
+			mirror: this.#mirror !== undefined,
+			source: options.config.source,
+			position: (partition) => this.#appId(partition),
+			onKept: options.onDeadLetters,
+			onSuperseded: options.onSuperseded,
+		});
 		this.#decoder = this.#newDecoder();
 	}
 
@@ -133,12 +153,13 @@ export class TableWriter {
 		return this.#snapshot;
 	}
 
+	/** Records that wait for the next commit, dead letters among them. */
 	get rows(): number {
-		return this.#decoder.rows;
+		return this.#decoder.rows + this.#refusals.count;
 	}
 
 	get bytes(): number {
-		return this.#decoder.bytes;
+		return this.#decoder.bytes + this.#refusals.bytes;
 	}
 
 	get pendingSince(): number | undefined {
@@ -167,14 +188,15 @@ export class TableWriter {
 				this.#snapshot === undefined
 					? await loadSnapshot(this.#engine)
 					: await refreshSnapshot(this.#engine, this.#snapshot);
+			if (snapshot !== undefined) this.#checkSource(snapshot);
+			const version = snapshot?.txns.get(this.#appId(partition))?.version;
+			await this.#refusals.load(partition, version ?? -1);
 			// What was read before a reset, or beside another call, must not move a position that is in use.
 			if (resets !== this.#resets || this.#committed.has(partition))
 				return this.#position(partition);
-			this.#snapshot = snapshot;
+			this.#know(snapshot);
 			if (snapshot !== undefined) {
-				this.#checkSource(snapshot);
 				if (this.#decoder.empty) this.#decoder = this.#newDecoder();
-				const version = snapshot.txns.get(this.#appId(partition))?.version;
 				if (version !== undefined) this.#committed.set(partition, version);
 				else this.#checkTopic(snapshot, partition);
 			}
@@ -182,16 +204,29 @@ export class TableWriter {
 		return this.#position(partition);
 	}
 
-	/** `undefined` for a record that is in the table already. */
-	decode(message: ChangeMessage): Decoded | undefined {
+	/** `undefined` for a record that is in the table already, or among the dead letters. */
+	decode(message: RawMessage): Decoded | undefined {
 		const { partition, offset } = message;
 		const done = this.#seen.get(partition) ?? this.#committed.get(partition);
 		if (done !== undefined && offset <= done) return undefined;
 		this.#seen.set(partition, offset);
 		this.#since ??= this.#engine.now();
+		if (this.#refusals.pass(message, this.#decoder.rows)) return undefined;
 		const decoded = this.#decoder.decode(message);
-		if (decoded.kind === "row" && this.#mirror !== undefined)
-			this.#notePartition(this.#decoder.rows - 1, partition);
+		switch (decoded.kind) {
+			case "row": {
+				const row = this.#decoder.rows - 1;
+				if (this.#mirror !== undefined) this.#notePartition(row, partition);
+				if (this.#refusals.keepsRaw) this.#refusals.note(row, message);
+				break;
+			}
+			case "skip":
+				if (decoded.reason === "truncate" && this.#mirror !== undefined)
+					this.#refusals.truncate();
+				break;
+			case "dead-letter":
+				this.#refusals.add(message, decoded, this.#decoder.rows);
+		}
 		return decoded;
 	}
 
@@ -202,19 +237,23 @@ export class TableWriter {
 
 	/** Nothing is waiting for a commit. */
 	get idle(): boolean {
-		return this.#decoder.empty && this.#pending === undefined;
+		return this.#decodedNothing && this.#pending === undefined;
+	}
+
+	get #decodedNothing(): boolean {
+		return this.#decoder.empty && this.#refusals.count === 0;
 	}
 
 	/**
-	 * Commits what was decoded so far, with its offsets, as one version.
+	 * Commits what was decoded so far, with its offsets, as one version; its dead letters before that.
 	 * @throws what storage throws; the batch is kept and the next call tries it again
 	 */
 	async flush(): Promise<FlushOutcome> {
 		if (this.#pending === undefined) {
 			// A source that was emptied says nothing to a table that is not there.
 			const nothing =
-				this.#decoder.empty ||
-				(this.#decoder.rows === 0 && this.#snapshot === undefined);
+				this.#decodedNothing ||
+				(this.rows === 0 && this.#snapshot === undefined);
 			const changes = nothing ? undefined : this.#take();
 			if (changes === undefined) {
 				this.#since = undefined;
@@ -239,7 +278,15 @@ export class TableWriter {
 		this.#since = undefined;
 		this.#committed.clear();
 		this.#seen.clear();
+		this.#refusals.reset();
 		this.#decoder = this.#newDecoder();
+	}
+
+	/** The table is as the snapshot says. */
+	#know(snapshot: Snapshot | undefined): void {
+		if (snapshot?.metadata !== this.#snapshot?.metadata)
+			this.#refusals.keepsRaw = constrained(snapshot);
+		this.#snapshot = snapshot;
 	}
 
 	#notePartition(row: number, partition: number): void {
@@ -256,6 +303,7 @@ export class TableWriter {
 		const pending = {
 			changes: this.#decoder.finish(this.#engine.now()),
 			partitions: this.#partitions.slice(0, rows),
+			refused: this.#refusals.take(),
 			offsets: new Map(
 				[...this.#seen].filter(
 					([partition, offset]) => this.#committed.get(partition) !== offset,
@@ -267,19 +315,29 @@ export class TableWriter {
 	}
 
 	async #commit(pending: Pending): Promise<FlushOutcome> {
-		const { changes, offsets } = pending;
+		const { offsets, refused } = pending;
 		for (;;) {
 			const base = this.#snapshot;
-			const target = this.#target(base, changes);
+			const target = this.#target(base, pending.changes);
 			if (target.misfit !== undefined)
 				return { kind: "fenced", reason: target.misfit };
-			const upsert = await this.#mirror?.stage(base, pending, target.table);
-			if (upsert === undefined)
-				pending.staged ??= await stageFiles(
-					this.#engine,
-					target.table,
-					changes.batch,
-				);
+			let upsert: StagedUpsert | undefined;
+			try {
+				upsert = await this.#stage(base, pending, target.table);
+			} catch (error) {
+				const unread = await this.#setAside(error, pending, target.table);
+				if (unread !== undefined) return { kind: "fenced", reason: unread };
+				continue;
+			}
+			const { changes } = pending;
+			if (!(await this.#refusals.keep(refused, changes, base?.schema)))
+				return {
+					kind: "fenced",
+					reason: `dead letters of ${this.topic} are those of another writer`,
+				};
+			// Nothing but dead letters so far: the table is made with its first row.
+			if (base === undefined && changes.batch.length === 0)
+				return { kind: "nothing" };
 			const files = pending.staged ?? [];
 			const fileActions: readonly Action[] =
 				upsert?.actions ?? files.map(({ add }) => ({ add }));
@@ -333,7 +391,7 @@ export class TableWriter {
 			});
 			switch (outcome.kind) {
 				case "committed": {
-					this.#snapshot = outcome.snapshot;
+					this.#know(outcome.snapshot);
 					for (const [partition, offset] of offsets)
 						this.#committed.set(partition, offset);
 					await upsert?.settle(outcome.snapshot);
@@ -350,13 +408,13 @@ export class TableWriter {
 					};
 				}
 				case "abandoned":
-					this.#snapshot = outcome.snapshot;
+					this.#know(outcome.snapshot);
 					if (outcome.reason !== "stale")
 						return { kind: "fenced", reason: outcome.reason };
 					// Another writer put deletion vectors on files of ours: look the places up again.
 					break;
 				case "conflict":
-					this.#snapshot = outcome.snapshot;
+					this.#know(outcome.snapshot);
 					throw new TributaryError(
 						"COMMIT_CONFLICT",
 						`${this.url}: ${outcome.attempts} commits in a row were lost to other writers`,
@@ -364,6 +422,54 @@ export class TableWriter {
 					);
 			}
 		}
+	}
+
+	/** Stores the files of a batch, those of an append once. */
+	async #stage(
+		base: Snapshot | undefined,
+		pending: Pending,
+		table: TableLayout,
+	): Promise<StagedUpsert | undefined> {
+		const upsert = await this.#mirror?.stage(base, pending, table);
+		if (upsert === undefined)
+			pending.staged ??= await stageFiles(
+				this.#engine,
+				table,
+				pending.changes.batch,
+			);
+		return upsert;
+	}
+
+	/**
+	 * Makes the rows that can't be stored dead letters.
+	 * @returns why the batch has to be read again first
+	 * @throws the failure where it is not the rows'
+	 */
+	async #setAside(
+		error: unknown,
+		pending: Pending,
+		table: TableLayout,
+	): Promise<string | undefined> {
+		const faults = await faultyRows(error, pending.changes, {
+			engine: this.#engine,
+			table,
+			softDeletes: this.#config.deletes === "soft",
+		});
+		if (faults === undefined) throw error;
+		const rest = this.#refusals.setAside(
+			pending.refused,
+			pending.changes,
+			faults,
+		);
+		if (rest === undefined) {
+			this.#refusals.keepsRaw = true;
+			return `rows can't be written as they are (${messageOf(error)}): the batch is read again, to set them aside`;
+		}
+		pending.changes = rest.changes;
+		pending.partitions = rest.kept.map(
+			(row) => pending.partitions[row] as number,
+		);
+		return undefined;
 	}
 
 	/** Why this process must not commit: the table holds offsets that it did not write. */

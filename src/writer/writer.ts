@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { ChangeMessage, Decoded } from "../change/decoder.ts";
+import type { ChangeMessage } from "../change/decoder.ts";
 import type { Engine } from "../delta/engine.ts";
 import { messageOf } from "../errors.ts";
 import { IndexMemory } from "../index/key-index.ts";
@@ -10,7 +10,8 @@ import { openDisk } from "../storage/disk.ts";
 import { fileOpener, openBelow } from "../storage/open.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { DEFAULT_INDEX_MEMORY, type WriterConfig } from "./config.ts";
-import { DEAD_LETTERS, DeadLetters } from "./dead-letter.ts";
+import { DEAD_LETTERS, type DeadLetter } from "./dead-letter.ts";
+import { DeadLetterTable } from "./dead-letter-table.ts";
 import { Flusher } from "./flusher.ts";
 import { connectKafka, heartbeatMs } from "./kafka.ts";
 import { Placement } from "./placement.ts";
@@ -29,6 +30,8 @@ import { type TableIndexOptions, TableWriter } from "./table-writer.ts";
 const TOPIC_POLL_MS = 2000;
 /** A partition that waits hears nothing of new records by itself, and its lag would stand still. */
 const END_POLL_MS = 10_000;
+/** Dead letters of a commit that the log has one by one, by code. */
+const MAX_TOLD = 5;
 
 export interface WriterHandle {
 	readonly status: WriterStatus;
@@ -120,19 +123,13 @@ class Writer {
 	}
 
 	async #consumeAll(source: Source): Promise<void> {
-		const deadLetters = new DeadLetters(
-			this.#engineAt(DEAD_LETTERS),
-			this.#config.pipeline,
-			source.clusterId,
-			(topic) => this.#topics.get(topic) ?? "",
-		);
+		const deadLetters = new DeadLetterTable(this.#engineAt(DEAD_LETTERS));
 		const flusher = new Flusher({
 			clock: this.#clock,
 			random: this.#random,
 			log: this.#log,
 			metrics: this.#metrics,
 			status: this.status,
-			deadLetters,
 			signal: this.#giveUp.signal,
 			onStartOver: (table, reason) => {
 				this.#log.warn({ table: table.url }, reason);
@@ -229,10 +226,7 @@ class Writer {
 		await this.#drain(parts);
 		for (const [topic, id] of topics)
 			if (!this.#tables.has(topic) || this.#topics.get(topic) !== id)
-				this.#tables.set(
-					topic,
-					this.#tablesOf(topic, id, parts.source.clusterId),
-				);
+				this.#tables.set(topic, this.#tablesOf(topic, id, parts));
 		this.#topics = topics;
 		this.#subscription = await parts.source.subscribe([...topics.keys()], {
 			assigned: (partitions) => {
@@ -252,7 +246,11 @@ class Writer {
 				this.status.ended({ topic, partition }, high);
 	}
 
-	#tablesOf(topic: string, topicId: TopicId, clusterId: string): TableWriter[] {
+	#tablesOf(
+		topic: string,
+		topicId: TopicId,
+		{ source: { clusterId }, deadLetters }: Parts,
+	): TableWriter[] {
 		return routesOf(topic, this.#config).map(
 			(route) =>
 				new TableWriter({
@@ -262,6 +260,18 @@ class Writer {
 					engine: this.#engineAt(route.path),
 					config: this.#config,
 					clusterId,
+					deadLetters,
+					onDeadLetters: (letters) => this.#tellOf(route.path, letters),
+					onSuperseded: (count) => {
+						this.#metrics.deadLettersSuperseded.inc(
+							{ table: route.path },
+							count,
+						);
+						this.#log.info(
+							{ table: route.path, count },
+							"newer changes of their rows have come: dead letters superseded",
+						);
+					},
 					...this.#index(route.path),
 				}),
 		);
@@ -311,9 +321,8 @@ class Writer {
 	}
 
 	/** After a rebalance nothing is known: uncommitted rows are dropped, and read again by their owner. */
-	#reset({ placement, deadLetters }: Parts): void {
+	#reset({ placement }: Parts): void {
 		placement.reset();
-		deadLetters.reset();
 		this.status.assigned(undefined);
 		for (const table of this.#all()) table.reset();
 	}
@@ -380,9 +389,7 @@ class Writer {
 						const room = await this.#makeRoom(table, batch, parts);
 						if (!room || !current()) return;
 					}
-					const decoded = table.decode(message);
-					if (decoded?.kind === "dead-letter")
-						this.#reject(message, decoded, parts.deadLetters);
+					table.decode(message);
 				}
 				next = offset + 1;
 				count++;
@@ -404,27 +411,22 @@ class Writer {
 		this.#bound(flusher);
 	}
 
-	#reject(
-		message: Message,
-		{ code, message: reason }: Extract<Decoded, { kind: "dead-letter" }>,
-		deadLetters: DeadLetters,
-	): void {
-		const { topic, partition, key, value } = message;
-		const offset = BigInt(message.offset);
-		const added = deadLetters.add({
-			topic,
-			partition,
-			offset,
-			// Copies: what was fetched with the record is not kept for it.
-			key: key?.slice() ?? null,
-			value: value?.slice() ?? null,
-			headers: message.record.headers(),
-			code,
-			message: reason,
-		});
-		if (!added) return;
-		this.#metrics.deadLetters.inc({ code });
-		this.#log.warn({ topic, partition, offset: String(offset), code }, reason);
+	/** Says what was kept out of a table; the first few letters of each code one by one. */
+	#tellOf(table: string, letters: readonly DeadLetter[]): void {
+		const told = new Map<string, number>();
+		for (const { topic, partition, offset, code, message } of letters) {
+			this.#metrics.deadLetters.inc({ table, code });
+			const count = (told.get(code) ?? 0) + 1;
+			told.set(code, count);
+			if (count <= MAX_TOLD)
+				this.#log.warn(
+					{ table, topic, partition, offset: String(offset), code },
+					`dead letter: ${message}`,
+				);
+		}
+		for (const [code, count] of told)
+			if (count > MAX_TOLD)
+				this.#log.warn({ table, code, count }, "so many dead letters at once");
 	}
 
 	/**
@@ -570,12 +572,13 @@ const NO_RECORD: SourceRecord = {
 	key: null,
 	value: null,
 	offset: -1,
-	headers: () => new Map(),
+	headers: () => [],
+	timestamp: () => -1,
 };
 
 interface Parts {
 	readonly source: Source;
-	readonly deadLetters: DeadLetters;
+	readonly deadLetters: DeadLetterTable;
 	readonly flusher: Flusher;
 	readonly placement: Placement;
 }

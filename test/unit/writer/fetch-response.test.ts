@@ -90,7 +90,8 @@ function read(bytes: Buffer, version = 11) {
 		offset: record.offset,
 		key: text(record.key),
 		value: text(record.value),
-		headers: [...record.headers()].map(([name, value]) => [name, text(value)]),
+		headers: record.headers().map(({ name, value }) => [name, text(value)]),
+		timestamp: record.timestamp(),
 	}));
 }
 
@@ -115,16 +116,17 @@ test.each([4, 5, 6, 7, 8, 9, 10, 11])(
 			]),
 		);
 		expect(
-			read(bytes, version).map(({ offset, key, value }) => [
+			read(bytes, version).map(({ offset, key, value, timestamp }) => [
 				offset,
 				key,
 				value,
+				timestamp,
 			]),
 		).toEqual([
-			[first, "a", "1"],
-			[first + 70, null, ""],
-			[first + 9000, "k".repeat(200), null],
-			[first + 9001, "a", "1"],
+			[first, "a", "1", 1_800_000_000_000],
+			[first + 70, null, "", 1_800_001_000_000],
+			[first + 9000, "k".repeat(200), null, 1_800_002_000_000],
+			[first + 9001, "a", "1", 1_800_000_000_000],
 		]);
 		expect(fetched(parseFetch(bytes, version))).toMatchObject({
 			partition: 3,

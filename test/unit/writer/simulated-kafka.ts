@@ -235,7 +235,8 @@ export class SimulatedKafka {
 			records: records.map((record) => ({
 				...record,
 				offset: Number(record.offset),
-				headers: () => new Map<string, Uint8Array>(),
+				headers: () => [],
+				timestamp: () => 1,
 			})),
 			next,
 			highWatermark: log.high,

@@ -4,7 +4,10 @@ import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot } from "../../../src/delta/snapshot.ts";
 import { openMemoryStore } from "../../../src/storage/memory.ts";
 import { DEFAULT_SESSION_TIMEOUT_MS } from "../../../src/writer/config.ts";
+import { DeadLetterTable } from "../../../src/writer/dead-letter-table.ts";
 import { TableWriter } from "../../../src/writer/table-writer.ts";
+
+import { memoryEngine } from "../delta/table.ts";
 
 const TOPIC = "shop.public.invoices";
 
@@ -58,6 +61,7 @@ function writerOf(engine: Engine): TableWriter {
 		topicId: "id",
 		engine,
 		clusterId: "cluster",
+		deadLetters: new DeadLetterTable(memoryEngine()),
 		config: {
 			pipeline: "default.shop",
 			source: "postgresql",

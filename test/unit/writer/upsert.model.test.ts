@@ -23,8 +23,11 @@ import {
 } from "../../../src/storage/memory-disk.ts";
 import type { ObjectStore } from "../../../src/storage/store.ts";
 import { DEFAULT_SESSION_TIMEOUT_MS } from "../../../src/writer/config.ts";
+import { DeadLetterTable } from "../../../src/writer/dead-letter-table.ts";
 import { TableWriter } from "../../../src/writer/table-writer.ts";
 import { generator, seedOf } from "../../support/seed.ts";
+
+import { memoryEngine } from "../delta/table.ts";
 
 const TOPIC = "shop.public.items";
 const PARTITIONS = 3;
@@ -310,6 +313,7 @@ function writerOf(
 		topicId: "id",
 		engine,
 		clusterId: "cluster",
+		deadLetters: new DeadLetterTable(memoryEngine()),
 		index,
 		config: {
 			pipeline: "default.shop",

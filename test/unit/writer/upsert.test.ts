@@ -14,9 +14,11 @@ import {
 	DEFAULT_SESSION_TIMEOUT_MS,
 	type WriterConfig,
 } from "../../../src/writer/config.ts";
+import { DeadLetterTable } from "../../../src/writer/dead-letter-table.ts";
 import { routesOf } from "../../../src/writer/route.ts";
 import { TableWriter } from "../../../src/writer/table-writer.ts";
 import { newestRows } from "../../../src/writer/upsert-newest.ts";
+import { memoryEngine } from "../delta/table.ts";
 import { keysOf } from "../index/keys.ts";
 
 const TOPIC = "shop.public.items";
@@ -81,6 +83,7 @@ test("a topic's mirror and its history stand side by side", async () => {
 				topicId: "id",
 				engine,
 				clusterId: "cluster",
+				deadLetters: new DeadLetterTable(memoryEngine()),
 				config,
 			}),
 		};
@@ -232,6 +235,7 @@ function table(
 		topicId: "id",
 		engine,
 		clusterId: "cluster",
+		deadLetters: new DeadLetterTable(memoryEngine()),
 		index: {
 			memory: new IndexMemory(1 << 22),
 			disk: (_, shard) => {

@@ -1,0 +1,370 @@
+import type { ChangeBatch, ChangeMessage } from "../change/decoder.ts";
+import { take } from "../columnar/batch.ts";
+import type { StructType } from "../columnar/types.ts";
+import type { Engine } from "../delta/engine.ts";
+import type { SourceType } from "../resource/cdc-pipeline.ts";
+import type { DeadLetter } from "./dead-letter.ts";
+import {
+	type DeadLetterTable,
+	isText,
+	letterTxn,
+} from "./dead-letter-table.ts";
+import {
+	headOfText,
+	keyHead,
+	keyOfRecord,
+	keyText,
+	letterKeys,
+} from "./row-key.ts";
+import type { SourceRecord, TopicPartition } from "./source.ts";
+
+/** A record as it came, for when it can't become a row. */
+export interface RawMessage extends ChangeMessage {
+	/** What else there is of it; gone with the next record. */
+	readonly record?: Pick<SourceRecord, "headers" | "timestamp">;
+}
+
+export interface Reason {
+	readonly code: string;
+	readonly message: string;
+}
+
+/** A dead letter between the rows of a batch; `whole` unless it is in the table of dead letters already. */
+interface Passed {
+	/** Rows of the batch that came before it. */
+	readonly before: number;
+	readonly letter: Pick<DeadLetter, "partition" | "offset"> & {
+		readonly whole?: DeadLetter;
+	};
+	/** `undefined` as long as it was not looked for. */
+	rowKey: string | null | undefined;
+	/** A newer change of its row is in the batch, or one of all rows. */
+	superseded: boolean;
+}
+
+/** The dead letters of a batch of rows. */
+export interface RefusedOfBatch {
+	passed: Passed[];
+	readonly raw: readonly (RawRecord | undefined)[];
+	readonly truncated: boolean;
+	/** What each row's number was before rows were set aside. */
+	order: Int32Array | undefined;
+}
+
+export interface RefusalsOptions {
+	readonly deadLetters: DeadLetterTable;
+	readonly engine: Pick<Engine, "now">;
+	/** The table's folder below the location. */
+	readonly table: string;
+	/** The table is a mirror: letters are told to be of the same row by its key. */
+	readonly mirror: boolean;
+	readonly source: SourceType;
+	readonly position: (partition: number) => string;
+	/** Told of letters once they are kept. */
+	readonly onKept?: ((letters: readonly DeadLetter[]) => void) | undefined;
+	/** Told how many letters a newer change has made useless. */
+	readonly onSuperseded?: ((count: number) => void) | undefined;
+}
+
+/**
+ * The records that a table's writer could not make rows of. They are kept before the offsets behind
+ * them are committed: what is kept stays a dead letter when it is read again, whatever the rules are by
+ * then, so that a record is a row or a dead letter, and never both or neither.
+ */
+export class Refusals {
+	/** Whether the raw records of rows are at hand until they are committed. */
+	keepsRaw = false;
+	readonly #options: RefusalsOptions;
+	#passed: Passed[] = [];
+	#raw: (RawRecord | undefined)[] = [];
+	#truncated = false;
+	#bytes = 0;
+	/** Letters behind the committed offset, by `partition/offset`, with their row's key. */
+	readonly #known = new Map<string, string | null>();
+	/** Of mirrors: heads of the keys of open letters. */
+	readonly #open = new Set<number>();
+	/** The newest letter of each partition, by `txn`. */
+	#positions = new Map<string, number | undefined>();
+	#resets = 0;
+
+	constructor(options: RefusalsOptions) {
+		this.#options = options;
+	}
+
+	/** Dead letters that wait for the next commit. */
+	get count(): number {
+		return this.#passed.length;
+	}
+
+	/** Of what is kept of records, besides their rows. */
+	get bytes(): number {
+		return this.#bytes;
+	}
+
+	/** Learns which records of a partition are dead letters; after its committed offset was read. */
+	async load(partition: number, committed: number): Promise<void> {
+		const { deadLetters, table, mirror } = this.#options;
+		const position = this.#options.position(partition);
+		const id = letterTxn(position, table);
+		if (this.#positions.has(id)) return;
+		const resets = this.#resets;
+		const snapshot = await deadLetters.refresh();
+		const version = snapshot?.txns.get(id)?.version;
+		const found: Pick<DeadLetter, "offset" | "rowKey">[] = [];
+		const behind = committed < (version ?? -1);
+		if (snapshot !== undefined && version !== undefined && (mirror || behind))
+			for await (const letter of deadLetters.read(snapshot, {
+				where: `${isText("target_table", table)} AND ${isText("position", position)} AND (offset > ${committed}${mirror ? " OR status IN ('open', 'replaying')" : ""})`,
+				withoutRaw: true,
+			}))
+				found.push(letter);
+		if (resets !== this.#resets || this.#positions.has(id)) return;
+		this.#positions.set(id, version);
+		for (const { offset, rowKey } of found)
+			if (offset > committed) this.#known.set(`${partition}/${offset}`, rowKey);
+			else if (rowKey !== null) this.#open.add(headOfText(rowKey));
+	}
+
+	/** Whether the record is a dead letter already; it is passed by then. `rows` came before it. */
+	pass({ partition, offset }: ChangeMessage, rows: number): boolean {
+		if (this.#known.size === 0) return false;
+		const place = `${partition}/${offset}`;
+		const rowKey = this.#known.get(place);
+		if (rowKey === undefined) return false;
+		this.#known.delete(place);
+		this.#passed.push({
+			before: rows,
+			letter: { partition, offset: BigInt(offset) },
+			rowKey,
+			superseded: false,
+		});
+		return true;
+	}
+
+	/** Remembers the record of a row. */
+	note(row: number, message: RawMessage): void {
+		this.#raw[row] = copyOf(message);
+		this.#bytes += message.value?.length ?? 0;
+	}
+
+	/** A record that can't be decoded, behind so many rows. */
+	add(message: RawMessage, reason: Reason, rows: number): void {
+		const whole = this.#letter(copyOf(message), reason);
+		this.#passed.push({
+			before: rows,
+			letter: { ...whole, whole },
+			rowKey: undefined,
+			superseded: false,
+		});
+		this.#bytes += (message.value?.length ?? 0) + (message.key?.length ?? 0);
+	}
+
+	/** The source has emptied the table: whatever came before is of no use. */
+	truncate(): void {
+		for (const one of this.#passed) one.superseded = true;
+		this.#raw = [];
+		this.#truncated = true;
+		this.#open.clear();
+	}
+
+	/** Hands over what belongs to the rows so far. */
+	take(): RefusedOfBatch {
+		const taken = {
+			passed: this.#passed,
+			raw: this.#raw,
+			truncated: this.#truncated,
+			order: undefined,
+		};
+		this.#passed = [];
+		this.#raw = [];
+		this.#truncated = false;
+		this.#bytes = 0;
+		return taken;
+	}
+
+	/**
+	 * Makes rows of a batch dead letters.
+	 * @returns the batch without them and their positions, or `undefined` when their records are not at hand
+	 */
+	setAside(
+		batch: RefusedOfBatch,
+		changes: ChangeBatch,
+		reasons: ReadonlyMap<number, Reason>,
+	): { changes: ChangeBatch; kept: Int32Array } | undefined {
+		const order =
+			batch.order ??
+			Int32Array.from({ length: changes.batch.length }, (_, row) => row);
+		const keys = this.#options.mirror
+			? letterKeys(changes.batch, changes.keyColumns)
+			: undefined;
+		const passed: Passed[] = [];
+		for (const [row, reason] of reasons) {
+			const before = order[row] as number;
+			const record = batch.raw[before];
+			if (record === undefined) return undefined;
+			const whole = this.#letter(record, reason);
+			passed.push({
+				before,
+				letter: { ...whole, whole },
+				rowKey: keys === undefined ? null : keyText(keys, row),
+				superseded: false,
+			});
+		}
+		batch.passed.push(...passed);
+		const kept = Int32Array.from({ length: order.length }, (_, i) => i).filter(
+			(row) => !reasons.has(row),
+		);
+		batch.order = kept.map((row) => order[row] as number);
+		return {
+			changes: {
+				...changes,
+				batch: take(changes.batch, kept),
+				deleted: Uint8Array.from(kept, (row) => changes.deleted[row] as number),
+			},
+			kept,
+		};
+	}
+
+	/**
+	 * Keeps the dead letters of a batch whose rows are about to be committed, and marks those that its rows
+	 * make useless. What is marked twice, or marked without its batch, is none the worse for it: the newer
+	 * change is in Kafka.
+	 * @returns false when another writer of the partition went further
+	 */
+	async keep(
+		batch: RefusedOfBatch,
+		changes: ChangeBatch,
+		tableSchema: StructType | undefined,
+	): Promise<boolean> {
+		const { mirror, source } = this.#options;
+		for (const one of batch.passed)
+			one.rowKey ??=
+				mirror && one.letter.whole !== undefined
+					? keyOfRecord(one.letter.whole, { source, tableSchema })
+					: null;
+		if (mirror) await this.#supersede(batch, changes);
+		const fresh = batch.passed.flatMap(
+			({ letter: { whole }, rowKey = null, superseded }): DeadLetter[] =>
+				whole === undefined
+					? []
+					: [{ ...whole, rowKey, status: superseded ? "superseded" : "open" }],
+		);
+		if (fresh.length > 0) {
+			const next = await this.#options.deadLetters.append(
+				fresh,
+				this.#positions,
+			);
+			if (next === undefined) return false;
+			this.#positions = new Map([...this.#positions, ...next]);
+			this.#options.onKept?.(fresh);
+		}
+		for (const { rowKey, superseded } of batch.passed)
+			if (typeof rowKey === "string" && !superseded)
+				this.#open.add(headOfText(rowKey));
+		batch.passed = [];
+		return true;
+	}
+
+	reset(): void {
+		this.#resets++;
+		this.#passed = [];
+		this.#raw = [];
+		this.#truncated = false;
+		this.#bytes = 0;
+		this.#known.clear();
+		this.#open.clear();
+		this.#positions.clear();
+	}
+
+	async #supersede(
+		{ passed, truncated, order }: RefusedOfBatch,
+		changes: ChangeBatch,
+	): Promise<void> {
+		const keyed = passed.filter(({ rowKey }) => typeof rowKey === "string");
+		if (!truncated && this.#open.size === 0 && keyed.length === 0) return;
+		const hits = new Set<string>();
+		const heads = new Set(keyed.map(({ rowKey }) => headOfText(rowKey ?? "")));
+		const keys = letterKeys(changes.batch, changes.keyColumns);
+		for (let row = 0; row < keys.length; row++) {
+			const head = keyHead(keys, row);
+			const open = this.#open.has(head);
+			if (!open && !heads.has(head)) continue;
+			const text = keyText(keys, row);
+			if (text === null) continue;
+			if (open) hits.add(text);
+			const at = order?.[row] ?? row;
+			for (const one of keyed)
+				if (one.rowKey === text && at >= one.before) one.superseded = true;
+		}
+		const here = new Map(
+			passed
+				.filter(({ letter }) => letter.whole === undefined)
+				.map(({ letter, superseded }) => [placeOf(letter), superseded]),
+		);
+		if (!truncated && hits.size === 0 && ![...here.values()].includes(true))
+			return;
+		const { deadLetters, table, position, onSuperseded } = this.#options;
+		const stands = (letter: DeadLetter): boolean | undefined =>
+			letter.position === position(letter.partition)
+				? here.get(placeOf(letter))
+				: undefined;
+		const count = await deadLetters.rewrite(
+			(letter) =>
+				(stands(letter) ??
+				(truncated || (letter.rowKey !== null && hits.has(letter.rowKey))))
+					? { ...letter, status: "superseded" }
+					: undefined,
+			{
+				where: `${isText("target_table", table)} AND status IN ('open', 'replaying')`,
+			},
+		);
+		if (count > 0) onSuperseded?.(count);
+		for (const text of hits) this.#open.delete(headOfText(text));
+	}
+
+	#letter(record: RawRecord, { code, message }: Reason): DeadLetter {
+		const now = this.#options.engine.now();
+		return {
+			...record,
+			table: this.#options.table,
+			position: this.#options.position(record.partition),
+			code,
+			message,
+			firstTryMs: now,
+			lastTryMs: now,
+			tries: 1,
+			status: "open",
+			replay: null,
+			rowKey: null,
+		};
+	}
+}
+
+type RawRecord = Pick<
+	DeadLetter,
+	"topic" | "partition" | "offset" | "key" | "value" | "headers" | "timestampMs"
+>;
+
+/** What was fetched with the record is not kept for it. */
+function copyOf(message: RawMessage): RawRecord {
+	const { topic, partition, offset, key, value, record } = message;
+	return {
+		topic,
+		partition,
+		offset: BigInt(offset),
+		key: key?.slice() ?? null,
+		value: value?.slice() ?? null,
+		headers: (record?.headers() ?? []).map((header) => ({
+			name: header.name,
+			value: header.value?.slice() ?? null,
+		})),
+		timestampMs: record?.timestamp() ?? null,
+	};
+}
+
+function placeOf({
+	partition,
+	offset,
+}: Pick<TopicPartition, "partition"> & { readonly offset: bigint }): string {
+	return `${partition}/${offset}`;
+}
