@@ -10,6 +10,7 @@ import {
 	DEFAULT_SESSION_TIMEOUT_MS,
 	type WriterConfig,
 } from "../../src/writer/config.ts";
+import { DeadLetterTable } from "../../src/writer/dead-letter-table.ts";
 import {
 	type FlushOutcome,
 	TableWriter,
@@ -134,6 +135,7 @@ export class WrittenTable {
 			topicId: "id",
 			engine: this.engine,
 			clusterId: "cluster",
+			deadLetters: new DeadLetterTable(engineOn(openMemoryStore())),
 			config: this.#config,
 		});
 	}
