@@ -156,7 +156,7 @@ test.each([
 	);
 });
 
-test("headers are those of their own record, the first of a name", async () => {
+test("headers are those of their own record, all of a name", async () => {
 	const record = (offsetDelta: number, headers: Written["headers"]): Written =>
 		({ offsetDelta, key: null, value: Buffer.from("v"), headers }) as Written;
 	const bytes = await batch(0, [
@@ -169,6 +169,7 @@ test("headers are those of their own record, the first of a name", async () => {
 		[
 			["one", "1"],
 			["two", "2"],
+			["two", ""],
 		],
 		[],
 		[["é", ""]],
