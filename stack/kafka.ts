@@ -18,26 +18,44 @@ const LOGGING = `-Dlog4j2.configurationFile=${join(import.meta.dirname, "kafka/l
 
 export interface RunningKafka extends Running {
 	readonly bootstrap: string;
+	/** Of the secured listener. */
+	readonly securedBootstrap?: string;
 }
 
-/** A single Kafka broker that is its own KRaft controller. */
-export async function startKafka(place: Place): Promise<RunningKafka> {
+/** A second listener, which asks for TLS and credentials. */
+export interface SecuredListener {
+	/** PEM: the broker's key (PKCS #8) and its certificate. */
+	readonly key: string;
+	readonly certificate: string;
+	readonly username: string;
+	readonly password: string;
+}
+
+/**
+ * A single Kafka broker that is its own KRaft controller. Its secured listener takes PLAIN, SCRAM and
+ * OAUTHBEARER, of the last tokens without a signature (KIP-255).
+ */
+export async function startKafka(
+	place: Place & { readonly secured?: SecuredListener },
+): Promise<RunningKafka> {
 	const host = place.host ?? LOCALHOST;
 	const lib = join(installed("kafka", "lib"), "*");
 	const dir = join(place.dir, "kafka");
-	const [port = 0, controller = 0] = await freePorts(2);
+	const [port = 0, controller = 0, secured = 0] = await freePorts(3);
 	mkdirSync(dir, { recursive: true });
 	const properties = join(dir, "server.properties");
+	const more =
+		place.secured === undefined ? "" : `,SECURED://${host}:${secured}`;
 	writeFileSync(
 		properties,
 		[
 			"process.roles=broker,controller",
 			"node.id=1",
 			`controller.quorum.bootstrap.servers=${host}:${controller}`,
-			`listeners=PLAINTEXT://${host}:${port},CONTROLLER://${host}:${controller}`,
-			`advertised.listeners=PLAINTEXT://${host}:${port}`,
+			`listeners=PLAINTEXT://${host}:${port},CONTROLLER://${host}:${controller}${more}`,
+			`advertised.listeners=PLAINTEXT://${host}:${port}${more}`,
 			"controller.listener.names=CONTROLLER",
-			"listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+			"listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURED:SASL_SSL",
 			"inter.broker.listener.name=PLAINTEXT",
 			`log.dirs=${join(dir, "data")}`,
 			"num.partitions=1",
@@ -54,6 +72,7 @@ export async function startKafka(place: Place): Promise<RunningKafka> {
 			"log.retention.hours=24",
 			"broker.session.timeout.ms=3000",
 			"broker.heartbeat.interval.ms=500",
+			...(place.secured === undefined ? [] : security(place.secured)),
 			"",
 		].join("\n"),
 	);
@@ -76,6 +95,7 @@ export async function startKafka(place: Place): Promise<RunningKafka> {
 				),
 				"-c",
 				properties,
+				...(place.secured === undefined ? [] : scramUsers(place.secured)),
 			],
 			{ stdio: "pipe" },
 		);
@@ -111,8 +131,44 @@ export async function startKafka(place: Place): Promise<RunningKafka> {
 				}
 			},
 		},
-		{ bootstrap },
+		{
+			bootstrap,
+			...(place.secured !== undefined && {
+				securedBootstrap: `${host}:${secured}`,
+			}),
+		},
 	);
+}
+
+function security({
+	key,
+	certificate,
+	username,
+	password,
+}: SecuredListener): string[] {
+	const at = "listener.name.secured";
+	const pem = (text: string): string => text.trim().replaceAll("\n", "\\n");
+	const oauth = "org.apache.kafka.common.security.oauthbearer";
+	return [
+		`${at}.ssl.keystore.type=PEM`,
+		`${at}.ssl.keystore.key=${pem(key)}`,
+		`${at}.ssl.keystore.certificate.chain=${pem(certificate)}`,
+		`${at}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER`,
+		`${at}.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_${username}="${password}";`,
+		...["256", "512"].map(
+			(bits) =>
+				`${at}.scram-sha-${bits}.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;`,
+		),
+		`${at}.oauthbearer.sasl.jaas.config=${oauth}.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
+		`${at}.oauthbearer.sasl.server.callback.handler.class=${oauth}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler`,
+	];
+}
+
+function scramUsers({ username, password }: SecuredListener): string[] {
+	return ["256", "512"].flatMap((bits) => [
+		"--add-scram",
+		`SCRAM-SHA-${bits}=[name=${username},password=${password}]`,
+	]);
 }
 
 export interface RunningConnect extends Running {

@@ -104,7 +104,7 @@ const kafka = z
 		saslSecretRef: secretRef
 			.optional()
 			.describe(
-				"A Secret with the keys mechanism (plain, scram-sha-256, scram-sha-512), username and password.",
+				"A Secret with the key mechanism: plain, scram-sha-256 or scram-sha-512 with username and password, or oauthbearer with token.endpoint.url, client.id, client.secret and, where wanted, scope.",
 			),
 	})
 	.describe(

@@ -22,8 +22,25 @@ export const STORAGE_KEYS = {
 	],
 } as const;
 
-/** Keys of `kafka.saslSecretRef`. */
-export const SASL_KEYS = ["mechanism", "username", "password"] as const;
+export const SASL_MECHANISMS = [
+	"plain",
+	"scram-sha-256",
+	"scram-sha-512",
+	"oauthbearer",
+] as const;
+
+/** Keys of `kafka.saslSecretRef` beside `mechanism`, which says which of them are needed. */
+export function saslKeys(mechanism: string | undefined): {
+	readonly required: readonly string[];
+	readonly optional: readonly string[];
+} {
+	return mechanism?.toLowerCase() === "oauthbearer"
+		? {
+				required: ["token.endpoint.url", "client.id", "client.secret"],
+				optional: ["scope"],
+			}
+		: { required: ["username", "password"], optional: [] };
+}
 
 /**
  * The environment variable that carries a value of a Secret to a writer, or to `tributary run` where
@@ -44,8 +61,14 @@ export function sourceSecrets(spec: CdcPipelineSpec): SecretValue[] {
 	];
 }
 
-/** What a writer needs: storage credentials, and what it takes to speak with the brokers. */
-export function writerSecrets(spec: CdcPipelineSpec): SecretValue[] {
+/**
+ * What a writer needs: storage credentials, and what it takes to speak with the brokers. Until the
+ * mechanism is known, the keys of none are required.
+ */
+export function writerSecrets(
+	spec: CdcPipelineSpec,
+	saslMechanism?: string,
+): SecretValue[] {
 	const values: SecretValue[] = [];
 	const storage = spec.sink.storageSecretRef;
 	if (storage !== undefined) {
@@ -64,14 +87,19 @@ export function writerSecrets(spec: CdcPipelineSpec): SecretValue[] {
 			field: "spec.kafka.caSecretRef",
 		});
 	const sasl = spec.kafka.saslSecretRef;
-	if (sasl !== undefined)
-		for (const key of SASL_KEYS)
-			values.push({
-				name: sasl.name,
-				key,
-				optional: false,
-				field: "spec.kafka.saslSecretRef",
-			});
+	if (sasl !== undefined) {
+		const field = "spec.kafka.saslSecretRef";
+		const { name } = sasl;
+		values.push({ name, key: "mechanism", optional: false, field });
+		const own = saslKeys(saslMechanism);
+		const other = saslKeys(
+			saslMechanism?.toLowerCase() === "oauthbearer" ? "plain" : "oauthbearer",
+		);
+		for (const key of own.required)
+			values.push({ name, key, optional: saslMechanism === undefined, field });
+		for (const key of [...own.optional, ...other.required, ...other.optional])
+			values.push({ name, key, optional: true, field });
+	}
 	// Two fields may refer to the same value.
 	return values.filter(
 		(value, index) =>

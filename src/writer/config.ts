@@ -1,12 +1,13 @@
 import { ConfigError } from "../errors.ts";
 import type { CdcPipeline, SourceType } from "../resource/cdc-pipeline.ts";
 import { parseBytes, parseDuration } from "../resource/quantity.ts";
-import { SASL_KEYS, STORAGE_KEYS } from "../resource/secrets.ts";
+import { STORAGE_KEYS } from "../resource/secrets.ts";
 import {
 	type StorageCredentials,
 	storageCredentials,
 } from "../storage/open.ts";
 import type { OnPositionLost } from "./position.ts";
+import { type SaslConfig, saslConfig } from "./sasl.ts";
 
 /** A value of a Secret, by the Secret's name and key; `undefined` when there is none. */
 export type SecretReader = (name: string, key: string) => string | undefined;
@@ -59,13 +60,7 @@ export interface KafkaConfig {
 	/** How long the group waits for a member that is silent. */
 	readonly sessionTimeoutMs: number;
 	readonly ssl: boolean | { readonly ca: readonly string[] };
-	readonly sasl:
-		| {
-				readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-				readonly username: string;
-				readonly password: string;
-		  }
-		| undefined;
+	readonly sasl: SaslConfig | undefined;
 }
 
 /** What all tables may hold before the largest is committed early. */
@@ -121,10 +116,9 @@ export function writerConfig(
 			sasl:
 				sasl === undefined
 					? undefined
-					: saslOf(
-							SASL_KEYS.map((key) =>
-								need(sasl.name, key, "spec.kafka.saslSecretRef"),
-							),
+					: saslConfig(
+							(key) => secret(sasl.name, key),
+							`spec.kafka.saslSecretRef: Secret ${sasl.name}`,
 						),
 		},
 		location: spec.sink.location,
@@ -154,30 +148,6 @@ export function writerConfig(
 		port: options.port,
 		...(options.index === undefined ? {} : { index: options.index }),
 	};
-}
-
-function saslOf([
-	mechanism = "",
-	username = "",
-	password = "",
-]: readonly string[]) {
-	switch (mechanism.toLowerCase()) {
-		case "plain":
-		case "scram-sha-256":
-		case "scram-sha-512":
-			return {
-				mechanism: mechanism.toLowerCase() as
-					| "plain"
-					| "scram-sha-256"
-					| "scram-sha-512",
-				username,
-				password,
-			};
-		default:
-			throw new ConfigError(
-				`spec.kafka.saslSecretRef: mechanism ${mechanism} is not supported: use plain, scram-sha-256 or scram-sha-512`,
-			);
-	}
 }
 
 function escapeRegExp(text: string): string {

@@ -1,4 +1,5 @@
-import { ConfigError } from "../errors.ts";
+import { readFileSync } from "node:fs";
+import { ConfigError, messageOf } from "../errors.ts";
 import { bytesQuantity, parseBytes } from "../resource/quantity.ts";
 import { storageCredentials } from "../storage/open.ts";
 import {
@@ -9,6 +10,7 @@ import {
 	type IndexConfig,
 	type WriterConfig,
 } from "./config.ts";
+import { saslConfig } from "./sasl.ts";
 
 /** Every environment variable of a writer that runs alone, without a `CdcPipeline`. */
 export const ENVIRONMENT = {
@@ -30,6 +32,18 @@ export const ENVIRONMENT = {
 		"bucket; without it DELTA_TABLE_BASE_PATH is the whole location",
 	DELTA_TABLE_BASE_PATH:
 		"prefix in the bucket, or s3:// or file:// location of the tables",
+	KAFKA_SSL: "true to speak TLS with the brokers (false)",
+	KAFKA_SSL_CA:
+		"certificate authority of the brokers: a PEM file, or the text of one; it implies KAFKA_SSL",
+	KAFKA_SASL_MECHANISM:
+		"plain, scram-sha-256, scram-sha-512 or oauthbearer; none without it",
+	KAFKA_SASL_USERNAME: "for plain and scram",
+	KAFKA_SASL_PASSWORD: "for plain and scram",
+	KAFKA_SASL_TOKEN_ENDPOINT_URL:
+		"for oauthbearer: where tokens are had by client credentials",
+	KAFKA_SASL_CLIENT_ID: "for oauthbearer",
+	KAFKA_SASL_CLIENT_SECRET: "for oauthbearer",
+	KAFKA_SASL_SCOPE: "for oauthbearer: the scope to ask for, if any",
 	DELTA_WRITE_MODE: "append (default) or upsert",
 	DELTA_PARTITION_BY:
 		"partition columns, comma-separated (_ingestion_date with append)",
@@ -147,8 +161,18 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 				"stop",
 			),
 			sessionTimeoutMs: sessionTimeoutFromEnvironment(env),
-			ssl: false,
-			sasl: undefined,
+			ssl: sslFromEnvironment(
+				env,
+				choice("KAFKA_SSL", ["true", "false"], "false"),
+			),
+			sasl:
+				(env.KAFKA_SASL_MECHANISM ?? "") === ""
+					? undefined
+					: saslConfig(
+							(key) =>
+								env[`KAFKA_SASL_${key.replaceAll(".", "_").toUpperCase()}`],
+							"the environment (KAFKA_SASL_…)",
+						),
 		},
 		location:
 			bucket === "" || /^[a-z0-9]+:\/\//.test(base)
@@ -191,4 +215,22 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 /** MinIO's own settings name hosts without a scheme. */
 function endpoint(text: string): string {
 	return /^https?:\/\//.test(text) ? text : `http://${text}`;
+}
+
+/** @throws ConfigError when the certificates can't be read */
+function sslFromEnvironment(
+	env: Environment,
+	wanted: "true" | "false",
+): boolean | { readonly ca: readonly string[] } {
+	const given = env.KAFKA_SSL_CA ?? "";
+	if (given === "") return wanted === "true";
+	if (given.includes("-----BEGIN")) return { ca: [given] };
+	try {
+		return { ca: [readFileSync(given, "utf8")] };
+	} catch (cause) {
+		throw new ConfigError(
+			`KAFKA_SSL_CA=${given} can't be read: ${messageOf(cause)}`,
+			{ cause },
+		);
+	}
 }

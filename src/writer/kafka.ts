@@ -10,6 +10,7 @@ import { decompress, registerCodecs } from "./codecs.ts";
 import type { KafkaConfig } from "./config.ts";
 import type { BatchMessage } from "./fetch-response.ts";
 import { RecordCursor } from "./record-batch.ts";
+import { saslOptions } from "./sasl.ts";
 import type {
 	RecordHeader,
 	Source,
@@ -38,9 +39,7 @@ export async function connectKafka(
 		brokers: [...config.brokers],
 		ssl:
 			typeof config.ssl === "boolean" ? config.ssl : { ca: [...config.ssl.ca] },
-		...(config.sasl === undefined
-			? {}
-			: { sasl: config.sasl as kafkajs.SASLOptions }),
+		...(config.sasl === undefined ? {} : { sasl: saslOptions(config.sasl) }),
 		connectionTimeout: 5000,
 		requestTimeout: 30_000,
 		// For connecting: those who call try again themselves, and tell about it sooner.
@@ -78,6 +77,8 @@ export async function connectKafka(
 		};
 	} catch (cause) {
 		await admin.disconnect();
+		const token = tokenError(cause);
+		if (token !== undefined) throw token;
 		const brokers = config.brokers.join(", ");
 		if (cause instanceof Error && /SASL|authentication/i.test(cause.message))
 			throw new TributaryError(
@@ -91,6 +92,20 @@ export async function connectKafka(
 			{ cause, retryable: true },
 		);
 	}
+}
+
+/** That of a token which could not be had, below what kafkajs made of it. */
+function tokenError(thrown: unknown): TributaryError | undefined {
+	for (let error = thrown; error instanceof Error; ) {
+		if (error instanceof TributaryError && error.code === "KAFKA_TOKEN")
+			return error;
+		const { originalError, cause } = error as {
+			originalError?: unknown;
+			cause?: unknown;
+		};
+		error = cause ?? originalError;
+	}
+	return undefined;
 }
 
 function newConsumer(kafka: kafkajs.Kafka, config: KafkaConfig): Consumer {

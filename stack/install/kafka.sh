@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 . "$(dirname "$0")/../lib.sh"
 need_java
+# Certificates of secured listeners.
+debian openssl
 build() {
 	copy_dependencies "$STACK/kafka/pom.xml" "$OUT/lib"
 	expect_files 40 "$OUT"/lib/*.jar

@@ -32,11 +32,11 @@ export async function readSecrets(
 	client: ApiClient,
 	{ metadata, spec }: CdcPipeline,
 ): Promise<Secrets> {
-	const wanted = [
-		...sourceSecrets(spec).map((value) => ({ ...value, source: true })),
-		...writerSecrets(spec).map((value) => ({ ...value, source: false })),
+	const names = [
+		...new Set(
+			[...sourceSecrets(spec), ...writerSecrets(spec)].map(({ name }) => name),
+		),
 	];
-	const names = [...new Set(wanted.map(({ name }) => name))];
 	const found = new Map<string, Found>(
 		await Promise.all(
 			names.map(
@@ -47,6 +47,15 @@ export async function readSecrets(
 			),
 		),
 	);
+	const sasl = spec.kafka.saslSecretRef;
+	const mechanism = sasl && text(found, { ...sasl, key: "mechanism" });
+	const wanted = [
+		...sourceSecrets(spec).map((value) => ({ ...value, source: true })),
+		...writerSecrets(spec, mechanism ?? "").map((value) => ({
+			...value,
+			source: false,
+		})),
+	];
 	const problems: SecretProblem[] = [];
 	for (const value of wanted) {
 		const problem = problemOf(value, metadata.namespace, found.get(value.name));
