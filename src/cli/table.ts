@@ -80,6 +80,21 @@ const COMMANDS: Readonly<Record<string, TableSubcommand>> = {
 		flags: [...ALTERATIONS, "set", "unset", "json"],
 		load: async () => (await import("./table/alter.ts")).alter,
 	},
+	optimize: {
+		does: "write small files together and leave deleted rows out, beside live writers",
+		flags: ["target-file-size", "where", "z-order", "purge", "dry-run", "json"],
+		load: async () => (await import("./table/optimize.ts")).optimizeTable,
+	},
+	vacuum: {
+		does: "delete files that no version within the retention needs",
+		flags: ["retention", "allow-short-retention", "dry-run", "json"],
+		load: async () => (await import("./table/vacuum.ts")).vacuumTable,
+	},
+	restore: {
+		does: "make an older version the newest",
+		flags: [...AT, "keep-positions", "dry-run", "json"],
+		load: async () => (await import("./table/restore.ts")).restoreTable,
+	},
 	checkpoint: {
 		does: "write a checkpoint and a checksum now; look after the log",
 		flags: ["compact-log", "clean-log", "dry-run", "json"],

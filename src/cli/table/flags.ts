@@ -1,5 +1,11 @@
 import { parseArgs } from "node:util";
 import { ConfigError, messageOf } from "../../errors.ts";
+import {
+	bytesQuantity,
+	durationText,
+	parseBytes,
+	parseDuration,
+} from "../../resource/quantity.ts";
 import { suggestion } from "./nearest.ts";
 
 const OPTIONS = {
@@ -22,6 +28,12 @@ const OPTIONS = {
 	"compact-log": { type: "string" },
 	"clean-log": { type: "boolean" },
 	"dry-run": { type: "boolean" },
+	"target-file-size": { type: "string" },
+	"z-order": { type: "string" },
+	purge: { type: "boolean" },
+	retention: { type: "string" },
+	"allow-short-retention": { type: "boolean" },
+	"keep-positions": { type: "boolean" },
 	"add-column": { type: "string", multiple: true },
 	"widen-column": { type: "string", multiple: true },
 	"rename-column": { type: "string" },
@@ -43,7 +55,7 @@ export const FLAG_TEXT: Readonly<Record<Flag, readonly [string, string]>> = {
 	columns: ["--columns A,B", "only these columns, in this order"],
 	where: [
 		"--where EXPR",
-		"only rows (files: files that may have rows) for which EXPR is true",
+		"only rows (files, optimize: files that may have rows) for which EXPR is true",
 	],
 	format: ["--format F", "table (default), ndjson or csv"],
 	limit: ["--limit N", "at most N rows (history: commits)"],
@@ -64,7 +76,31 @@ export const FLAG_TEXT: Readonly<Record<Flag, readonly [string, string]>> = {
 		"--clean-log",
 		"instead: delete the log of versions that are past the table's retention",
 	],
-	"dry-run": ["--dry-run", "with --clean-log: only tell what would be deleted"],
+	"dry-run": ["--dry-run", "only tell what would be done"],
+	"target-file-size": [
+		"--target-file-size S",
+		"such as 256Mi; delta.targetFileSize, or 256Mi, when absent",
+	],
+	"z-order": [
+		"--z-order A,B",
+		"rows in the order of a Z-curve over these columns",
+	],
+	purge: [
+		"--purge",
+		"write every file with deleted rows again, not only from 5 % of them on",
+	],
+	retention: [
+		"--retention T",
+		"such as 168h; the table's own, a week by default, when absent",
+	],
+	"allow-short-retention": [
+		"--allow-short-retention",
+		"a --retention below the table's own is meant",
+	],
+	"keep-positions": [
+		"--keep-positions",
+		"don't let writers read again from Kafka what came since that version",
+	],
 	"add-column": [
 		"--add-column 'N TYPE'",
 		"a new column, or a.b in a struct; repeat for more",
@@ -143,6 +179,31 @@ export function onlyOne(flags: Flags, names: readonly Flag[]): void {
 		throw new ConfigError(
 			`--${first} and --${second} don't go together: leave one out`,
 		);
+}
+
+/** Bytes of a flag. @throws ConfigError unless it is a quantity such as `256Mi` */
+export function byteCount(
+	flag: Flag,
+	text: string | undefined,
+): number | undefined {
+	if (text === undefined) return undefined;
+	const bytes = bytesQuantity.safeParse(text).success ? parseBytes(text) : 0;
+	if (bytes > 0) return bytes;
+	throw new ConfigError(
+		`--${flag} ${text} is no size; write one like 134217728 or 128Mi`,
+	);
+}
+
+/** Milliseconds of a flag. @throws ConfigError unless it is a duration such as `168h` */
+export function duration(
+	flag: Flag,
+	text: string | undefined,
+): number | undefined {
+	if (text === undefined) return undefined;
+	if (durationText.safeParse(text).success) return parseDuration(text);
+	throw new ConfigError(
+		`--${flag} ${text} is no duration; write one like 168h or 7d`,
+	);
 }
 
 /** @throws ConfigError unless it is a whole number */

@@ -294,7 +294,7 @@ test("what an expression lacks is told by the expression's own code", async () =
 test("every command tells of its flags", async () => {
 	const all = await table();
 	const names = [...all.matchAll(/^ {2}(\w+) /gm)].map((match) => match[1]);
-	expect(names).toHaveLength(10);
+	expect(names).toHaveLength(13);
 	for (const name of names)
 		expect(await table(name ?? "", "--help")).toMatch(
 			new RegExp(`^Usage: tributary table ${name} PATH.*--json`, "s"),

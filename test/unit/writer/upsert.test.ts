@@ -5,6 +5,7 @@ import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot, type Snapshot } from "../../../src/delta/snapshot.ts";
 import { IndexMemory } from "../../../src/index/key-index.ts";
 import { SHARD_TAG } from "../../../src/index/shard-tag.ts";
+import { restore } from "../../../src/maintain/restore.ts";
 import { openMemoryStore } from "../../../src/storage/memory.ts";
 import {
 	type MemoryDisk,
@@ -54,6 +55,35 @@ test("a soft delete keeps the row, marked, and a new row of its key takes its pl
 	feed(writer, [["c", { id: 1 }, { id: 1, v: "again" }]]);
 	await writer.flush();
 	expect(await rowsOf(engine)).toEqual(["1 again", "2 b"]);
+});
+
+test("a table that is restored beneath its writer, which goes on as if nothing had been", async () => {
+	const { engine, writer } = table();
+	await writer.load(0);
+	feed(writer, [
+		["c", { id: 1 }, { id: 1, v: "a" }],
+		["c", { id: 2 }, { id: 2, v: "b" }],
+	]);
+	await writer.flush();
+	feed(writer, [["u", { id: 1 }, { id: 1, v: "changed" }]]);
+	await writer.flush();
+	const result = await restore(engine, await snapshotOf(engine), {
+		version: 0,
+	});
+	expect(result).toMatchObject({ positions: 1 });
+	expect(await rowsOf(engine)).toEqual(["1 a", "2 b"]);
+	feed(writer, [["c", { id: 3 }, { id: 3, v: "c" }]]);
+	// It learns that its position went back, and reads the table again.
+	expect(await writer.flush()).toMatchObject({ kind: "fenced" });
+	writer.reset();
+	expect(Number(await writer.load(0))).toBe(1);
+	offsets.delete(writer);
+	feed(writer, [
+		["u", { id: 1 }, { id: 1, v: "changed" }],
+		["c", { id: 3 }, { id: 3, v: "c" }],
+	]);
+	await writer.flush();
+	expect(await rowsOf(engine)).toEqual(["1 changed", "2 b", "3 c"]);
 });
 
 test("rows without a key do not become one row", async () => {
