@@ -43,6 +43,8 @@ export interface ConnectClient {
 	put(name: string, config: ConnectorConfig): Promise<void>;
 	/** Restarts the connector and those of its tasks that have failed. */
 	restartFailed(name: string): Promise<void>;
+	/** Restarts the connector and all of its tasks. */
+	restart(name: string): Promise<void>;
 	pause(name: string): Promise<void>;
 	resume(name: string): Promise<void>;
 	stop(name: string): Promise<void>;
@@ -202,6 +204,12 @@ export function connectClient(
 			await call(
 				"POST",
 				`${at(name)}/restart?includeTasks=true&onlyFailed=true`,
+			);
+		},
+		restart: async (name) => {
+			await call(
+				"POST",
+				`${at(name)}/restart?includeTasks=true&onlyFailed=false`,
 			);
 		},
 		pause: async (name) => {

@@ -1,6 +1,7 @@
 import { ConfigError } from "../errors.ts";
 import type { CdcPipeline, SourceType } from "../resource/cdc-pipeline.ts";
 import type { ConnectorConfig } from "./client.ts";
+import type { SignalConfig } from "./signal-config.ts";
 
 /** Connectors of all namespaces share one Connect cluster. */
 export function connectorName(pipeline: CdcPipeline): string {
@@ -18,9 +19,13 @@ const JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter";
 export function connectorConfig(
 	pipeline: CdcPipeline,
 	connectionUri: string,
+	signals?: SignalConfig,
 ): ConnectorConfig {
 	const { source, kafka } = pipeline.spec;
-	const { defaults, owned } = SOURCES[source.type](pipeline, connectionUri);
+	const { defaults, owned, included } = SOURCES[source.type](
+		pipeline,
+		connectionUri,
+	);
 	return {
 		"poll.interval.ms": "100",
 		"max.batch.size": "2048",
@@ -32,6 +37,7 @@ export function connectorConfig(
 		"snapshot.fetch.size": String(source.snapshot.fetchSize),
 		"snapshot.max.threads": String(source.snapshot.parallelism),
 		...defaults,
+		...signals?.defaults,
 		...source.config,
 		name: connectorName(pipeline),
 		"tasks.max": "1",
@@ -39,12 +45,21 @@ export function connectorConfig(
 		"key.converter": JSON_CONVERTER,
 		"value.converter": JSON_CONVERTER,
 		...owned,
+		...signals?.owned,
+		[included]: [
+			...source.include,
+			...(signals?.collection === undefined
+				? []
+				: [signals.collection.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")]),
+		].join(","),
 	};
 }
 
 interface SourceConfig {
 	readonly defaults: ConnectorConfig;
 	readonly owned: ConnectorConfig;
+	/** The property that lists what is captured. */
+	readonly included: string;
 }
 
 const SOURCES: Readonly<
@@ -55,11 +70,11 @@ function mongodb(pipeline: CdcPipeline, uri: string): SourceConfig {
 	if (!/^mongodb(\+srv)?:\/\//.test(uri))
 		throw wrongUri(pipeline, "mongodb:// or mongodb+srv://");
 	return {
+		included: "collection.include.list",
 		defaults: { "capture.mode": "change_streams_update_full" },
 		owned: {
 			"connector.class": "io.debezium.connector.mongodb.MongoDbConnector",
 			"mongodb.connection.string": uri,
-			"collection.include.list": pipeline.spec.source.include.join(","),
 			// Documents are strings of Extended JSON, which carries the types itself.
 			"key.converter.schemas.enable": "false",
 			"value.converter.schemas.enable": "false",
@@ -77,6 +92,7 @@ function postgresql(pipeline: CdcPipeline, uri: string): SourceConfig {
 	const url = relational(pipeline, uri, /^postgres(ql)?:$/, "postgresql://");
 	const id = slotName(connectorName(pipeline));
 	return {
+		included: "table.include.list",
 		defaults: {
 			"decimal.handling.mode": "precise",
 			"publication.autocreate.mode": "filtered",
@@ -95,7 +111,6 @@ function postgresql(pipeline: CdcPipeline, uri: string): SourceConfig {
 			"plugin.name": "pgoutput",
 			"slot.name": id,
 			"publication.name": id,
-			"table.include.list": pipeline.spec.source.include.join(","),
 			...RELATIONAL,
 		},
 	};
@@ -104,6 +119,7 @@ function postgresql(pipeline: CdcPipeline, uri: string): SourceConfig {
 function mysql(pipeline: CdcPipeline, uri: string): SourceConfig {
 	const url = relational(pipeline, uri, /^mysql:$/, "mysql://");
 	return {
+		included: "table.include.list",
 		defaults: {
 			"decimal.handling.mode": "precise",
 			"time.precision.mode": "adaptive_time_microseconds",
@@ -118,7 +134,6 @@ function mysql(pipeline: CdcPipeline, uri: string): SourceConfig {
 			"database.port": url.port === "" ? "3306" : url.port,
 			"database.user": decodeURIComponent(url.username),
 			"database.password": decodeURIComponent(url.password),
-			"table.include.list": pipeline.spec.source.include.join(","),
 			"schema.history.internal.kafka.topic": `__schema-history.${pipeline.spec.kafka.topicPrefix}`,
 			...RELATIONAL,
 		},

@@ -1,5 +1,13 @@
 import { ConfigError, messageOf } from "../errors.ts";
 import type { CdcPipeline } from "../resource/cdc-pipeline.ts";
+import type { PipelineActionsStatus } from "../resource/cdc-pipeline-actions.ts";
+import type { SaslConfig } from "../resource/kafka-sasl.ts";
+import {
+	type ActionsInput,
+	resetsPosition,
+	takeActions,
+	usesSignals,
+} from "./actions.ts";
 import {
 	type ConnectClient,
 	ConnectError,
@@ -7,6 +15,7 @@ import {
 	type ConnectorStatus,
 } from "./client.ts";
 import { connectorConfig, connectorName } from "./debezium.ts";
+import { signalConfig } from "./signal-config.ts";
 
 export interface ConnectorObservation {
 	readonly name: string;
@@ -25,6 +34,8 @@ export interface ConnectorOutcome {
 	/** Nothing but a change by a person can help. */
 	readonly terminal: boolean;
 	readonly connector?: ConnectorObservation;
+	/** What became of the one-shot actions; absent where they could not be looked at. */
+	readonly actions?: PipelineActionsStatus | undefined;
 }
 
 /** Restarts so far; kept by the caller between steps. */
@@ -75,6 +86,7 @@ export function decide(
 			if (state === "PAUSED" || state === "STOPPED") return { kind: "resume" };
 			if (
 				failedPart(seen.status) !== undefined &&
+				!lost(failedPart(seen.status)?.trace ?? "") &&
 				nowMs >=
 					(restarts?.lastMs ?? 0) + restartDelayMs(restarts?.attempt ?? 0)
 			)
@@ -95,21 +107,30 @@ export async function reconcileConnector(
 	connectionUri: string,
 	restarts: Restarts | undefined,
 	nowMs: number,
+	actions?: ActionsInput,
 ): Promise<ConnectorOutcome & { readonly restarts?: Restarts | undefined }> {
 	const name = connectorName(pipeline);
-	const hide = redactor(connectionUri);
+	let hide = redactor(connectionUri);
 	try {
-		const config = connectorConfig(pipeline, connectionUri);
+		const access =
+			actions !== undefined && usesSignals(pipeline, actions)
+				? actions.access()
+				: undefined;
+		hide = redactor(connectionUri, saslSecret(access?.sasl));
+		const config = connectorConfig(
+			pipeline,
+			connectionUri,
+			access && signalConfig(pipeline, access),
+		);
+		const state =
+			actions !== undefined && resetsPosition(pipeline, actions)
+				? "stopped"
+				: pipeline.spec.state;
 		const seen = {
 			config: await client.config(name),
 			status: await client.status(name),
 		};
-		const action = decide(
-			seen,
-			{ config, state: pipeline.spec.state },
-			restarts,
-			nowMs,
-		);
+		const action = decide(seen, { config, state }, restarts, nowMs);
 		let counted = restarts;
 		switch (action.kind) {
 			case "put": {
@@ -149,9 +170,12 @@ export async function reconcileConnector(
 		}
 		const status =
 			action.kind === "nothing" ? seen.status : await client.status(name);
+		const taken =
+			actions && (await takeActions(client, pipeline, status, actions, nowMs));
 		return {
-			...judge(name, status, pipeline.spec.state, hide),
+			...judge(name, status, pipeline, hide, counted),
 			restarts: counted,
+			actions: taken,
 		};
 	} catch (error) {
 		if (error instanceof ConfigError)
@@ -180,8 +204,9 @@ export async function reconcileConnector(
 function judge(
 	name: string,
 	status: ConnectorStatus | undefined,
-	state: "running" | "paused" | "stopped",
+	{ metadata, spec: { state } }: CdcPipeline,
 	hide: (text: string) => string,
+	restarts: Restarts | undefined,
 ): ConnectorOutcome {
 	const connector: ConnectorObservation = {
 		name,
@@ -206,14 +231,21 @@ function judge(
 		connector,
 	});
 	const failed = failedPart(status);
-	if (failed !== undefined)
-		return outcome(
-			false,
-			"TaskFailed",
-			hide(
-				`${name}: ${failed.what} failed: ${firstLine(failed.trace)}${lost(failed.trace) ? "; the source no longer has the changes since the last position: take a new snapshot" : ""}`,
-			),
+	if (failed !== undefined) {
+		const what = hide(
+			`${name}: ${failed.what} failed: ${firstLine(failed.trace)}`,
 		);
+		return lost(failed.trace)
+			? {
+					...outcome(
+						false,
+						"HistoryLost",
+						`${what}. The source no longer has the changes since the last position, and restarts can't help. Read everything again: kubectl cdc resnapshot ${metadata.name} --all -n ${metadata.namespace}, or a new nonce in spec.actions.resnapshot with mode full. Rows that were deleted at the source meanwhile stay in the tables`,
+					),
+					terminal: true,
+				}
+			: outcome(false, "TaskFailed", `${what}; ${retries(restarts)}`);
+	}
 	if (state !== "running") {
 		const wanted = state === "paused" ? "PAUSED" : "STOPPED";
 		return connector.state === wanted
@@ -248,6 +280,12 @@ function failedPart(
 		: { what: `task ${task.id}`, trace: task.trace ?? "" };
 }
 
+function retries(restarts: Restarts | undefined): string {
+	if (restarts === undefined) return "it will be restarted";
+	const next = new Date(restarts.lastMs + restartDelayMs(restarts.attempt));
+	return `restarted ${restarts.attempt} times, next at ${next.toISOString().slice(0, 19)}Z; correct what the error names, then kubectl cdc restart`;
+}
+
 /** The last cause says more than the wrapper around it. */
 function firstLine(trace: string): string {
 	const causes = trace
@@ -256,19 +294,32 @@ function firstLine(trace: string): string {
 	return (causes.at(-1)?.slice(11) ?? trace.split("\n")[0] ?? "").slice(0, 500);
 }
 
+/**
+ * Debezium's own check before it streams, and what MongoDB, PostgreSQL (a slot that was invalidated, or WAL
+ * that is gone) and MySQL say where it comes up later.
+ */
 function lost(trace: string): boolean {
-	return /no longer available on the server|resume point may no longer be in the oplog|ChangeStreamHistoryLost/i.test(
+	return /no longer available on the server|resume point may no longer be in the oplog|ChangeStreamHistoryLost|requested WAL segment \S+ has already been removed|can no longer (?:get changes from|access) replication slot|Could not find first log file name in binary log index|purged required binary logs|Cannot replicate because the (?:master|source) purged/i.test(
 		trace,
 	);
 }
 
 /** Connect quotes values in its messages; none of them may carry the password on. */
-function redactor(uri: string): (text: string) => string {
+function redactor(
+	uri: string,
+	...more: readonly (string | undefined)[]
+): (text: string) => string {
 	const secrets = [uri];
+	for (const one of more)
+		if (one !== undefined && one !== "") secrets.push(one);
 	const password = /:\/\/[^:/@]*:([^@/]+)@/.exec(uri)?.[1];
 	if (password !== undefined) secrets.push(password, safeDecode(password));
 	return (text) =>
 		secrets.reduce((out, secret) => out.replaceAll(secret, "***"), text);
+}
+
+function saslSecret(sasl: SaslConfig | undefined): string | undefined {
+	return sasl?.mechanism === "oauthbearer" ? sasl.clientSecret : sasl?.password;
 }
 
 function safeDecode(text: string): string {

@@ -13,6 +13,8 @@ export const LABELS = {
 export const ANNOTATIONS = {
 	/** On pods: hash of their configuration and of the versions of their secrets. */
 	configHash: `${API_GROUP}/config-hash`,
+	/** On pods: the nonce of the restart that they were made by. */
+	restart: `${API_GROUP}/restart`,
 	/** On a pipeline, "true": delete it although its connector can't be deleted. */
 	skipConnectorCleanup: `${API_GROUP}/skip-connector-cleanup`,
 } as const;

@@ -21,6 +21,13 @@ export interface RuledSpec {
 		readonly tablePath: string;
 	};
 	readonly kafka: { readonly tls: boolean; readonly caSecretRef?: unknown };
+	readonly actions?:
+		| {
+				readonly resnapshot?:
+					| { readonly mode: string; readonly tables: readonly string[] }
+					| undefined;
+		  }
+		| undefined;
 }
 
 /** A rule across fields, as CEL for the API server and as a function for everything else. */
@@ -65,6 +72,16 @@ export const crossFieldRules: readonly CrossFieldRule[] = [
 		message: "kafka.caSecretRef needs kafka.tls: true",
 		path: ["kafka", "caSecretRef"],
 		holds: ({ kafka }) => kafka.caSecretRef === undefined || kafka.tls,
+	},
+	{
+		rule: "!has(self.actions) || !has(self.actions.resnapshot) || (self.actions.resnapshot.mode == 'full') == (size(self.actions.resnapshot.tables) == 0)",
+		message:
+			"actions.resnapshot needs the names of tables, or mode full without any",
+		path: ["actions", "resnapshot", "tables"],
+		holds: ({ actions }) =>
+			actions?.resnapshot === undefined ||
+			(actions.resnapshot.mode === "full") ===
+				(actions.resnapshot.tables.length === 0),
 	},
 ];
 

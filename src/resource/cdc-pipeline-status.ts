@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pipelineActionsStatus } from "./cdc-pipeline-actions.ts";
 
 const time = z.string().max(64);
 
@@ -100,6 +101,7 @@ export const cdcPipelineStatus = z
 			})
 			.optional()
 			.describe("The Debezium connector as Kafka Connect reports it."),
+		actions: pipelineActionsStatus.optional(),
 		configHash: z
 			.string()
 			.optional()

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { API_VERSION } from "./api.ts";
+import { pipelineActions } from "./cdc-pipeline-actions.ts";
 import { crossFieldRules, PIPELINE_NAME } from "./cdc-pipeline-rules.ts";
 import { bytesQuantity, durationText } from "./quantity.ts";
 
@@ -23,6 +24,9 @@ const secretKeyRef = z
 			.regex(/^[-._a-zA-Z0-9]+$/, "must be letters, digits, '-', '_' or '.'"),
 	})
 	.describe("One key of a Secret in the namespace of the resource.");
+
+/** Where MongoDB's connector marks the chunks of an incremental snapshot unless told otherwise. */
+export const MONGODB_SIGNALS = "tributary.signals";
 
 const snapshot = z.strictObject({
 	mode: z
@@ -61,6 +65,14 @@ const source = z
 		snapshot: snapshot
 			.prefault({})
 			.describe("How Debezium reads what is there before the first change."),
+		signalCollection: z
+			.string()
+			.max(512)
+			.regex(/^[^\s.,"]+\.[^\s,"]+$/, "must be database.collection")
+			.optional()
+			.describe(
+				"MongoDB, MySQL: where an incremental snapshot marks its chunks; the source's user must be able to write there. MongoDB's default is tributary.signals. Without it MySQL needs GTIDs; PostgreSQL never needs it.",
+			),
 		config: z
 			.record(z.string(), z.string())
 			.default({})
@@ -302,6 +314,7 @@ export const cdcPipelineSpec = z
 		sink,
 		writer: writer.prefault({}),
 		maintenance: maintenance.prefault({}),
+		actions: pipelineActions.optional(),
 	})
 	.superRefine((spec, context) => {
 		for (const { holds, message, path } of crossFieldRules)

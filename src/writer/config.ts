@@ -1,5 +1,14 @@
-import { ConfigError } from "../errors.ts";
-import type { CdcPipeline, SourceType } from "../resource/cdc-pipeline.ts";
+import {
+	type CdcPipeline,
+	MONGODB_SIGNALS,
+	type SourceType,
+} from "../resource/cdc-pipeline.ts";
+import {
+	type KafkaAccess,
+	kafkaAccess,
+	needSecret,
+	type SecretReader,
+} from "../resource/kafka-access.ts";
 import { parseBytes, parseDuration } from "../resource/quantity.ts";
 import { STORAGE_KEYS } from "../resource/secrets.ts";
 import {
@@ -7,10 +16,8 @@ import {
 	storageCredentials,
 } from "../storage/open.ts";
 import type { OnPositionLost } from "./position.ts";
-import { type SaslConfig, saslConfig } from "./sasl.ts";
 
-/** A value of a Secret, by the Secret's name and key; `undefined` when there is none. */
-export type SecretReader = (name: string, key: string) => string | undefined;
+export type { SecretReader } from "../resource/kafka-access.ts";
 
 /** All that one writer process needs, with every default filled in. */
 export interface WriterConfig {
@@ -48,8 +55,7 @@ export interface IndexConfig {
 	readonly memory: number;
 }
 
-export interface KafkaConfig {
-	readonly brokers: readonly string[];
+export interface KafkaConfig extends KafkaAccess {
 	readonly groupId: string;
 	/** Topics to consume; the whole name has to match. */
 	readonly topics: RegExp;
@@ -59,8 +65,6 @@ export interface KafkaConfig {
 	readonly onPositionLost: OnPositionLost;
 	/** How long the group waits for a member that is silent. */
 	readonly sessionTimeoutMs: number;
-	readonly ssl: boolean | { readonly ca: readonly string[] };
-	readonly sasl: SaslConfig | undefined;
 }
 
 /** What all tables may hold before the largest is committed early. */
@@ -80,46 +84,23 @@ export function writerConfig(
 		readonly index?: IndexConfig | undefined;
 	} = {},
 ): WriterConfig {
-	const need = (name: string, key: string, where: string): string => {
-		const value = secret(name, key);
-		if (value === undefined || value === "")
-			throw new ConfigError(
-				`${where}: Secret ${name} has no key ${key}: add it`,
-			);
-		return value;
-	};
 	const storage = spec.sink.storageSecretRef?.name;
 	if (storage !== undefined)
 		for (const key of STORAGE_KEYS.required)
-			need(storage, key, "spec.sink.storageSecretRef");
-	const ca = spec.kafka.caSecretRef;
-	const sasl = spec.kafka.saslSecretRef;
+			needSecret(secret, storage, key, "spec.sink.storageSecretRef");
 	const pipeline = `${metadata.namespace}.${metadata.name}`;
 	const prefix = spec.kafka.topicPrefix;
 	return {
 		pipeline,
 		source: spec.source.type,
 		kafka: {
-			brokers: spec.kafka.bootstrapServers,
+			...kafkaAccess(spec.kafka, secret),
 			groupId: `tributary.${pipeline}`,
-			topics: new RegExp(
-				`^${escapeRegExp(prefix)}\\.(?:${spec.source.include.map((one) => `(?:${one})`).join("|")})$`,
-			),
+			topics: topicsOf(spec),
 			topicPrefix: prefix,
 			fromBeginning: true,
 			onPositionLost: spec.kafka.onPositionLost,
 			sessionTimeoutMs: options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS,
-			ssl:
-				ca === undefined
-					? spec.kafka.tls
-					: { ca: [need(ca.name, ca.key, "spec.kafka.caSecretRef")] },
-			sasl:
-				sasl === undefined
-					? undefined
-					: saslConfig(
-							(key) => secret(sasl.name, key),
-							`spec.kafka.saslSecretRef: Secret ${sasl.name}`,
-						),
 		},
 		location: spec.sink.location,
 		credentials:
@@ -148,6 +129,21 @@ export function writerConfig(
 		port: options.port,
 		...(options.index === undefined ? {} : { index: options.index }),
 	};
+}
+
+/** What is captured, without the collection in which the connector marks chunks of a snapshot. */
+function topicsOf({ source, kafka }: CdcPipeline["spec"]): RegExp {
+	const included = `(?:${source.include.map((one) => `(?:${one})`).join("|")})$`;
+	const signals =
+		source.signalCollection ??
+		(source.type === "mongodb" ? MONGODB_SIGNALS : undefined);
+	const marked =
+		signals !== undefined && new RegExp(`^${included}`).test(signals)
+			? `(?!${escapeRegExp(signals)}$)`
+			: "";
+	return new RegExp(
+		`^${escapeRegExp(kafka.topicPrefix)}\\.${marked}${included}`,
+	);
 }
 
 function escapeRegExp(text: string): string {

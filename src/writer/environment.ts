@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { ConfigError, messageOf } from "../errors.ts";
+import { saslConfig } from "../resource/kafka-sasl.ts";
 import { bytesQuantity, parseBytes } from "../resource/quantity.ts";
 import { storageCredentials } from "../storage/open.ts";
 import {
@@ -10,7 +11,6 @@ import {
 	type IndexConfig,
 	type WriterConfig,
 } from "./config.ts";
-import { saslConfig } from "./sasl.ts";
 
 /** Every environment variable of a writer that runs alone, without a `CdcPipeline`. */
 export const ENVIRONMENT = {

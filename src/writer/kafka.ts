@@ -5,12 +5,12 @@ import kafkajs, {
 } from "kafkajs";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
+import { saslOptions } from "../resource/kafka-sasl.ts";
 import { withFetchedBatches } from "./cluster.ts";
 import { decompress, registerCodecs } from "./codecs.ts";
 import type { KafkaConfig } from "./config.ts";
 import type { BatchMessage } from "./fetch-response.ts";
 import { RecordCursor } from "./record-batch.ts";
-import { saslOptions } from "./sasl.ts";
 import type {
 	RecordHeader,
 	Source,

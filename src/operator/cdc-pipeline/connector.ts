@@ -1,3 +1,4 @@
+import type { ActionsInput } from "../../connect/actions.ts";
 import { connectClient } from "../../connect/client.ts";
 import { connectorName } from "../../connect/debezium.ts";
 import {
@@ -5,16 +6,22 @@ import {
 	type Restarts,
 	reconcileConnector,
 } from "../../connect/reconcile.ts";
+import { kafkaSignals } from "../../connect/signal.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
+import { kafkaAccess, type SecretReader } from "../../resource/kafka-access.ts";
 
 export type { ConnectorOutcome } from "../../connect/reconcile.ts";
 
 /** What the operator asks of Kafka Connect. */
 export interface Connectors {
-	/** Brings the connector nearer to the pipeline; expected troubles are outcomes. */
+	/**
+	 * Brings the connector nearer to the pipeline, and takes its one-shot actions; expected troubles are
+	 * outcomes.
+	 */
 	reconcile(
 		pipeline: CdcPipeline,
 		connectionUri: string,
+		given: ActionsGiven,
 	): Promise<ConnectorOutcome>;
 	/**
 	 * Deletes the connector; one that is gone is fine. Its offsets stay in Kafka Connect, so that a
@@ -25,6 +32,11 @@ export interface Connectors {
 	remove(pipeline: CdcPipeline): Promise<void>;
 }
 
+export type ActionsGiven = Pick<ActionsInput, "before" | "fresh"> & {
+	/** Of Kafka's credentials; `undefined` while Secrets are missing: then actions wait. */
+	readonly secret: SecretReader | undefined;
+};
+
 /** A worker must not hang on a Connect cluster that is away: the queue comes back to it. */
 const PATIENCE = { timeoutMs: 10_000, attempts: 2 };
 
@@ -32,8 +44,9 @@ const PATIENCE = { timeoutMs: 10_000, attempts: 2 };
 export function kafkaConnectors(nowMs: () => number): Connectors {
 	// Only how soon a failed task is restarted hangs on it; a new leader starts over.
 	const restarts = new Map<string, Restarts>();
+	const signals = kafkaSignals();
 	return {
-		async reconcile(pipeline, connectionUri) {
+		async reconcile(pipeline, connectionUri, { before, fresh, secret }) {
 			const name = connectorName(pipeline);
 			const { restarts: counted, ...outcome } = await reconcileConnector(
 				connectClient(pipeline.spec.kafka.connectUrl, PATIENCE),
@@ -41,6 +54,12 @@ export function kafkaConnectors(nowMs: () => number): Connectors {
 				connectionUri,
 				restarts.get(name),
 				nowMs(),
+				secret && {
+					before,
+					fresh,
+					access: () => kafkaAccess(pipeline.spec.kafka, secret),
+					signals,
+				},
 			);
 			if (counted === undefined) restarts.delete(name);
 			else restarts.set(name, counted);

@@ -1,12 +1,14 @@
 import { type Manifest, needsApply } from "../../kube/apply.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
+import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
 import {
 	CHILD_KINDS,
 	type ChildKind,
 	type Pod,
 	type StatefulSet,
 } from "../types.ts";
+import type { ActionsGiven } from "./connector.ts";
 import {
 	configMap,
 	ownerOf,
@@ -23,6 +25,8 @@ import type { WriterFigures } from "./writer-report.ts";
 export interface Observed {
 	readonly pipeline: CdcPipeline;
 	readonly uid: string;
+	/** What the status said. */
+	readonly before: CdcPipelineStatus | undefined;
 	readonly children: Readonly<Partial<Record<ChildKind, KubeObject>>> & {
 		readonly statefulSet?: StatefulSet;
 	};
@@ -42,7 +46,11 @@ export type Action =
 			readonly kind: ChildKind;
 			readonly object: KubeObject;
 	  }
-	| { readonly do: "connector"; readonly connectionUri: string };
+	| {
+			readonly do: "connector";
+			readonly connectionUri: string;
+			readonly given: ActionsGiven;
+	  };
 
 export interface Plan {
 	readonly actions: readonly Action[];
@@ -60,14 +68,29 @@ export function decide(observed: Observed, image: WriterImage): Plan {
 	const replicas = state === "running" ? pipeline.spec.writer.replicas : 0;
 	const actions: Action[] = [];
 	if (secrets.connectionUri !== undefined)
-		actions.push({ do: "connector", connectionUri: secrets.connectionUri });
+		actions.push({
+			do: "connector",
+			connectionUri: secrets.connectionUri,
+			given: {
+				before: observed.before?.actions,
+				fresh: observed.before?.observedGeneration === undefined,
+				secret: secrets.problems.length === 0 ? secrets.read : undefined,
+			},
+		});
 
 	const wanted: Partial<Record<ChildKind, Manifest>> = {
 		serviceAccount: serviceAccount(pipeline, owner),
 		configMap: configMap(pipeline, owner),
 		service: service(pipeline, owner),
 		podDisruptionBudget: podDisruptionBudget(pipeline, owner),
-		statefulSet: statefulSet(pipeline, owner, image, { replicas, hash }),
+		statefulSet: statefulSet(pipeline, owner, image, {
+			replicas,
+			hash,
+			// A nonce that is taken out of the specification must not roll the writers again.
+			restart:
+				pipeline.spec.actions?.restart ??
+				observed.before?.actions?.restart?.nonce,
+		}),
 	};
 	if (state === "stopped") {
 		if (children.statefulSet !== undefined && !leaving(children.statefulSet))

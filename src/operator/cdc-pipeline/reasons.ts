@@ -12,6 +12,7 @@ export const REASONS = {
 	paused: "Paused",
 	stopped: "Stopped",
 	deleting: "Deleting",
+	restarted: "Restarted",
 	specInvalid: "SpecInvalid",
 	secretsResolved: "SecretsResolved",
 	secretMissing: "SecretMissing",

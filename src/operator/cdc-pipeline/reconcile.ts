@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
+import { inFlight } from "../../connect/actions.ts";
 import { messageOf } from "../../errors.ts";
 import { apply, applyStatus, remove, setFinalizers } from "../../kube/apply.ts";
 import { ApiError } from "../../kube/client.ts";
@@ -75,7 +76,9 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		await tell(key, object, status);
 		if (failure !== undefined) throw failure;
 		if (surprise !== undefined) throw surprise;
-		const settled = status.phase === "Running" || status.phase === "Stopped";
+		const settled =
+			(status.phase === "Running" || status.phase === "Stopped") &&
+			!inFlight(status.actions?.resnapshot);
 		return { againAfterMs: settled ? WORKING_MS : WAITING_MS };
 	}
 
@@ -104,6 +107,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		return {
 			pipeline,
 			uid: object.metadata.uid ?? "",
+			before: object.status,
 			children,
 			pods,
 			secrets,
@@ -129,6 +133,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 							outcome = await context.connectors.reconcile(
 								pipeline,
 								action.connectionUri,
+								action.given,
 							);
 						} catch (error) {
 							// Whatever Connect does to us, the writers go on and the status says so.
@@ -181,6 +186,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		if (!news && (!stale || isDeepStrictEqual(before, status))) return;
 		await applyStatus(client, TYPES.pipeline, object, status);
 		written.set(key, clock.monotonic());
+		await tellActions(object, status);
 		const ready = readyOf(status);
 		if (ready === undefined) return;
 		const was = readyOf(before);
@@ -194,6 +200,32 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 			action: "Reconcile",
 			note: ready.message,
 		});
+	}
+
+	async function tellActions(
+		object: PipelineObject,
+		{ actions }: CdcPipelineStatus,
+	): Promise<void> {
+		const before = object.status?.actions;
+		const { restart, resnapshot } = actions ?? {};
+		if (restart !== undefined && restart.nonce !== before?.restart?.nonce)
+			await events.record(object, {
+				type: "Normal",
+				reason: REASONS.restarted,
+				action: "Restart",
+				note: `the connector and the writers are restarted (${restart.nonce})`,
+			});
+		if (
+			resnapshot !== undefined &&
+			(resnapshot.nonce !== before?.resnapshot?.nonce ||
+				resnapshot.state !== before.resnapshot.state)
+		)
+			await events.record(object, {
+				type: resnapshot.state === "Failed" ? "Warning" : "Normal",
+				reason: `Resnapshot${resnapshot.state}`,
+				action: "Resnapshot",
+				note: `${resnapshot.mode ?? ""} snapshot of ${resnapshot.tables?.join(", ") ?? "everything"} (${resnapshot.nonce})${resnapshot.message === undefined ? "" : `: ${resnapshot.message}`}`,
+			});
 	}
 
 	return async (key) => {

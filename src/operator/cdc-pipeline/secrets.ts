@@ -2,6 +2,7 @@ import { messageOf } from "../../errors.ts";
 import { type ApiClient, ApiError } from "../../kube/client.ts";
 import { resourcePath } from "../../kube/object.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
+import type { SecretReader } from "../../resource/kafka-access.ts";
 import {
 	type SecretValue,
 	sourceSecrets,
@@ -23,6 +24,8 @@ export interface Secrets {
 	readonly versions: SecretVersions;
 	/** The source's connection URI, for the connector alone; never for a log or a status. */
 	readonly connectionUri: string | undefined;
+	/** Any value; for what speaks with Kafka, and never for a log or a status. */
+	readonly read: SecretReader;
 }
 
 type Found = Secret | { readonly error: unknown } | undefined;
@@ -76,6 +79,7 @@ export async function readSecrets(
 		problems,
 		versions,
 		connectionUri: text(found, spec.source.connectionSecretRef),
+		read: (name, key) => text(found, { name, key }),
 	};
 }
 

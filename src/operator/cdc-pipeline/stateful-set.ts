@@ -35,7 +35,11 @@ export function statefulSet(
 	pipeline: CdcPipeline,
 	owner: OwnerReference,
 	{ image, pullPolicy, logLevel }: WriterImage,
-	{ replicas, hash }: { replicas: number; hash: string },
+	{
+		replicas,
+		hash,
+		restart,
+	}: { replicas: number; hash: string; restart?: string | undefined },
 ): Manifest & { spec: object } {
 	const { name } = pipeline.metadata;
 	const { cpu, memory } = pipeline.spec.writer.resources;
@@ -74,7 +78,10 @@ export function statefulSet(
 			template: {
 				metadata: {
 					labels: writerLabels(name),
-					annotations: { [ANNOTATIONS.configHash]: hash },
+					annotations: {
+						[ANNOTATIONS.configHash]: hash,
+						...(restart !== undefined && { [ANNOTATIONS.restart]: restart }),
+					},
 				},
 				spec: {
 					serviceAccountName: writerName(name),

@@ -78,7 +78,31 @@ export function pipelineStatus(input: StatusInput): CdcPipelineStatus {
 				})),
 			},
 		}),
+		...actionsOf(outcome, before),
 		configHash: plan.configHash,
+	};
+}
+
+/** What is known of actions stays while the connector can't be looked at. */
+function actionsOf(
+	outcome: ConnectorOutcome | undefined,
+	before: CdcPipelineStatus | undefined,
+): Pick<CdcPipelineStatus, "actions"> {
+	const actions = outcome?.actions ?? before?.actions;
+	if (actions === undefined) return {};
+	const { restart, resnapshot } = actions;
+	return {
+		actions: {
+			...(restart && { restart }),
+			...(resnapshot && {
+				resnapshot: {
+					...resnapshot,
+					...(resnapshot.message !== undefined && {
+						message: redactUris(resnapshot.message),
+					}),
+				},
+			}),
+		},
 	};
 }
 
@@ -184,7 +208,7 @@ function readyCondition(
 			type,
 			status: "False",
 			reason: state === "paused" ? REASONS.paused : REASONS.stopped,
-			message: `spec.state is ${state}`,
+			message: `spec.state is ${state}; set it to running to go on where the tables end`,
 		};
 	const broken = parts.find(({ status }) => status !== "True");
 	return broken === undefined

@@ -7,7 +7,10 @@ import { writerSecrets } from "../../resource/secrets.ts";
  * What a writer pod is given: the resource itself with every default, without what only the connector
  * needs. It holds names of secrets, never their values.
  */
-export function writerConfig({ spec, ...pipeline }: CdcPipeline): CdcPipeline {
+export function writerConfig({
+	spec: { actions: _, ...spec },
+	...pipeline
+}: CdcPipeline): CdcPipeline {
 	return {
 		apiVersion: pipeline.apiVersion,
 		kind: pipeline.kind,

@@ -57,12 +57,14 @@ function observed(changes: Partial<Observed> = {}): Observed {
 	return {
 		pipeline: pipeline(),
 		uid: "u",
+		before: undefined,
 		children: {},
 		pods: [pod(true)],
 		secrets: {
 			problems: [],
 			versions: new Map([["lake", "u/1"]]),
 			connectionUri: "mongodb://m",
+			read: () => undefined,
 		},
 		figures: {
 			tables: [],
@@ -245,6 +247,7 @@ test("writers at work are left alone while a Secret of theirs is missing", () =>
 				problems: [{ reason: "SecretMissing", message: "m", source: false }],
 				versions: new Map(),
 				connectionUri: "mongodb://m",
+				read: () => undefined,
 			},
 		}),
 		image,

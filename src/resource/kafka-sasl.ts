@@ -1,6 +1,6 @@
 import type { SASLOptions } from "kafkajs";
 import { ConfigError, messageOf, TributaryError } from "../errors.ts";
-import { SASL_MECHANISMS, saslKeys } from "../resource/secrets.ts";
+import { SASL_MECHANISMS, saslKeys } from "./secrets.ts";
 
 /** How a writer proves to the brokers who it is. */
 export type SaslConfig =
