@@ -1,18 +1,10 @@
-import {
-	type ChangeBatch,
-	type Decoded,
-	TableDecoder,
-} from "../change/decoder.ts";
-import { METADATA_COLUMNS } from "../change/metadata-columns.ts";
-import type { StructType } from "../columnar/types.ts";
+import type { ChangeBatch, Decoded, TableDecoder } from "../change/decoder.ts";
 import type { Action } from "../delta/actions.ts";
-import { mappingMode } from "../delta/column-mapping.ts";
 import { commit } from "../delta/commit.ts";
-import { demandsOfRows, tableConstraints } from "../delta/constraints.ts";
 import type { Engine } from "../delta/engine.ts";
-import { evolve, newLayout } from "../delta/evolve.ts";
+import { newLayout } from "../delta/evolve.ts";
 import type { Plan } from "../delta/outcome.ts";
-import { mergeSchema, type SchemaChange } from "../delta/schema.ts";
+import type { SchemaChange } from "../delta/schema.ts";
 import {
 	loadSnapshot,
 	refreshSnapshot,
@@ -39,7 +31,20 @@ import { type RawMessage, Refusals, type RefusedOfBatch } from "./refusals.ts";
 import type { Route } from "./route.ts";
 import { faultyRows } from "./row-faults.ts";
 import type { TopicId } from "./source.ts";
-import { Mirror, type MirrorOptions, type StagedUpsert } from "./upsert.ts";
+import {
+	constrained,
+	decoderFor,
+	demandsNewFiles,
+	retyped,
+	type TargetTable,
+	targetFor,
+} from "./table-layout.ts";
+import {
+	addsRows,
+	Mirror,
+	type MirrorOptions,
+	type StagedUpsert,
+} from "./upsert.ts";
 import { MIRROR_COMMIT } from "./upsert-index.ts";
 
 export type FlushOutcome =
@@ -344,18 +349,16 @@ export class TableWriter {
 			let schemaChanges: readonly SchemaChange[] = [];
 			const outcome = await commit(this.#engine, {
 				base,
-				plan: (snapshot): Plan => {
+				plan: (snapshot, winners): Plan => {
 					const fence = this.#fence(snapshot, offsets);
 					if (fence !== undefined) return { kind: "abandon", reason: fence };
 					if (
-						upsert?.replaced.some((key) => !snapshot?.files.has(key)) ??
-						false
+						upsert?.replaced.some((key) => !snapshot?.files.has(key)) ||
+						(upsert !== undefined && winners.some(addsRows))
 					)
 						return { kind: "abandon", reason: "stale" };
-					// Files of a mapped table have names that only the metadata they were written for knows; rows
-					// may break a constraint that came since they were checked.
 					const same = snapshot?.metadata === base?.metadata;
-					if (!same && (mapped(snapshot) || constrained(snapshot))) {
+					if (!same && demandsNewFiles(snapshot)) {
 						delete pending.staged;
 						return { kind: "abandon", reason: "stale" };
 					}
@@ -411,7 +414,7 @@ export class TableWriter {
 					this.#know(outcome.snapshot);
 					if (outcome.reason !== "stale")
 						return { kind: "fenced", reason: outcome.reason };
-					// Another writer put deletion vectors on files of ours: look the places up again.
+					// Others changed rows of ours, or added some: look the places up again.
 					break;
 				case "conflict":
 					this.#know(outcome.snapshot);
@@ -487,16 +490,7 @@ export class TableWriter {
 	}
 
 	/** The table as the batch can be written to it, and the actions that make it so. */
-	#target(
-		snapshot: Snapshot | undefined,
-		changes: ChangeBatch,
-	): {
-		readonly table: TableLayout;
-		readonly actions: readonly Action[];
-		readonly changes: readonly SchemaChange[];
-		/** Why the batch can't be written as it was decoded. */
-		readonly misfit?: string;
-	} {
+	#target(snapshot: Snapshot | undefined, changes: ChangeBatch): TargetTable {
 		if (snapshot === undefined) {
 			const created = newLayout(
 				this.url,
@@ -510,17 +504,10 @@ export class TableWriter {
 			);
 			return { ...created, changes: [] };
 		}
-		const evolved = evolve(snapshot, changes.batch.schema, {
+		return targetFor(snapshot, changes, {
+			config: this.#config,
 			uuid: this.#engine.uuid,
-			widen: this.#config.onWiden !== "rescue",
 		});
-		const conflict = evolved.conflicts[0];
-		return conflict === undefined
-			? evolved
-			: {
-					...evolved,
-					misfit: `column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}: the batch is read again`,
-				};
 	}
 
 	#configuration(changes: ChangeBatch): Record<string, string> {
@@ -567,24 +554,7 @@ export class TableWriter {
 	}
 
 	#newDecoder(): TableDecoder {
-		return new TableDecoder({
-			source: this.#config.source,
-			mode: this.route.mode,
-			tableSchema: this.#sourceSchema(),
-			deletes: this.#config.deletes,
-			onNewColumn: this.#config.onNewColumn,
-			onWiden: this.#config.onWiden ?? "widen",
-		});
-	}
-
-	/** The table's schema without the columns that this writer adds itself. */
-	#sourceSchema(): StructType | undefined {
-		if (this.#snapshot === undefined) return undefined;
-		const own = new Set(METADATA_COLUMNS.map(({ name }) => name));
-		return {
-			type: "struct",
-			fields: this.#snapshot.schema.fields.filter(({ name }) => !own.has(name)),
-		};
+		return decoderFor(this.#config, this.route, this.#snapshot);
 	}
 
 	#position(partition: number): bigint | undefined {
@@ -621,23 +591,4 @@ function memoryDisks(): MirrorOptions["disk"] {
 		disks.set(name, disk);
 		return disk;
 	};
-}
-
-function constrained(snapshot: Snapshot | undefined): boolean {
-	return (
-		snapshot !== undefined &&
-		demandsOfRows(tableConstraints(snapshot.metadata, snapshot.schema))
-	);
-}
-
-/** Whether files for one layout have columns of narrower types than the other. */
-function retyped(staged: TableLayout, table: TableLayout): boolean {
-	return mergeSchema(staged.schema, table.schema).conflicts.length > 0;
-}
-
-function mapped(snapshot: Snapshot | undefined): boolean {
-	return (
-		snapshot !== undefined &&
-		mappingMode(snapshot.protocol, snapshot.metadata) !== "none"
-	);
 }

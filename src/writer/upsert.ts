@@ -2,7 +2,7 @@ import type { ChangeBatch } from "../change/decoder.ts";
 import { take } from "../columnar/batch.ts";
 import type { Action, AddFile } from "../delta/actions.ts";
 import type { Engine } from "../delta/engine.ts";
-import { fileKey, type Snapshot } from "../delta/snapshot.ts";
+import { fileKey, type NewCommit, type Snapshot } from "../delta/snapshot.ts";
 import {
 	type StagedFile,
 	stageFiles,
@@ -20,7 +20,12 @@ import {
 } from "../index/key-index.ts";
 import { SHARD_TAG } from "../index/shard-tag.ts";
 import type { Disk } from "../storage/disk.ts";
-import { type Followed, rowKeys, ShardIndex } from "./upsert-index.ts";
+import {
+	type Followed,
+	MIRROR_COMMIT,
+	rowKeys,
+	ShardIndex,
+} from "./upsert-index.ts";
 import { newestRows } from "./upsert-newest.ts";
 import { type StagedVectors, VectorStage } from "./upsert-vectors.ts";
 
@@ -305,6 +310,20 @@ export class Mirror {
 			}
 		}
 	}
+}
+
+/**
+ * Whether a commit that is no mirror's own has brought rows: their keys are in no index yet, and a batch
+ * that was staged before may have rows of the same keys.
+ */
+export function addsRows({ actions }: NewCommit): boolean {
+	return (
+		actions.some((action) => "add" in action && action.add.dataChange) &&
+		!actions.some(
+			(action) =>
+				"commitInfo" in action && action.commitInfo[MIRROR_COMMIT] === true,
+		)
+	);
 }
 
 /** @throws TributaryError when the index names a file that the version does not have */

@@ -1,0 +1,94 @@
+import { type ChangeBatch, TableDecoder } from "../change/decoder.ts";
+import { METADATA_COLUMNS } from "../change/metadata-columns.ts";
+import type { Action } from "../delta/actions.ts";
+import { mappingMode } from "../delta/column-mapping.ts";
+import { demandsOfRows, tableConstraints } from "../delta/constraints.ts";
+import { evolve } from "../delta/evolve.ts";
+import { mergeSchema, type SchemaChange } from "../delta/schema.ts";
+import type { Snapshot } from "../delta/snapshot.ts";
+import type { TableLayout } from "../delta/stage.ts";
+import type { WriterConfig } from "./config.ts";
+import type { Route } from "./route.ts";
+
+/** A table as a batch can be written to it. */
+export interface TargetTable {
+	readonly table: TableLayout;
+	/** What makes it so. */
+	readonly actions: readonly Action[];
+	readonly changes: readonly SchemaChange[];
+	/** Why the batch can't be written as it was decoded. */
+	readonly misfit?: string;
+}
+
+/** A decoder for a table as it is; `undefined` for one that is not there yet. */
+export function decoderFor(
+	config: WriterConfig,
+	route: Pick<Route, "mode">,
+	snapshot: Snapshot | undefined,
+): TableDecoder {
+	return new TableDecoder({
+		source: config.source,
+		mode: route.mode,
+		tableSchema: snapshot === undefined ? undefined : sourceSchema(snapshot),
+		deletes: config.deletes,
+		onNewColumn: config.onNewColumn,
+		onWiden: config.onWiden ?? "widen",
+	});
+}
+
+/** The table with what the batch has beyond its schema. */
+export function targetFor(
+	snapshot: Snapshot,
+	changes: ChangeBatch,
+	{
+		config,
+		uuid,
+	}: { readonly config: WriterConfig; readonly uuid: () => string },
+): TargetTable {
+	const evolved = evolve(snapshot, changes.batch.schema, {
+		uuid,
+		widen: config.onWiden !== "rescue",
+	});
+	const conflict = evolved.conflicts[0];
+	return conflict === undefined
+		? evolved
+		: {
+				...evolved,
+				misfit: `column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}: the batch is read again`,
+			};
+}
+
+/** Whether rows of the table have to fulfil something, or are completed. */
+export function constrained(snapshot: Snapshot | undefined): boolean {
+	return (
+		snapshot !== undefined &&
+		demandsOfRows(tableConstraints(snapshot.metadata, snapshot.schema))
+	);
+}
+
+/**
+ * Whether files have to be made again for a table whose metadata changed: those of a mapped table have
+ * names that only the metadata they were written for knows, and rows may break a constraint that came
+ * since they were checked.
+ */
+export function demandsNewFiles(snapshot: Snapshot | undefined): boolean {
+	return (
+		constrained(snapshot) ||
+		(snapshot !== undefined &&
+			mappingMode(snapshot.protocol, snapshot.metadata) !== "none")
+	);
+}
+
+/** Whether files for one layout have columns of narrower types than the other. */
+export function retyped(staged: TableLayout, table: TableLayout): boolean {
+	return mergeSchema(staged.schema, table.schema).conflicts.length > 0;
+}
+
+/** The table's schema without the columns that a writer adds itself. */
+function sourceSchema({ schema }: Snapshot) {
+	const own = new Set(METADATA_COLUMNS.map(({ name }) => name));
+	return {
+		type: "struct" as const,
+		fields: schema.fields.filter(({ name }) => !own.has(name)),
+	};
+}
