@@ -75,7 +75,7 @@ export class MetadataBuilder {
 				kind: "bytes",
 				length,
 				validity: undefined,
-				offsets: Int32Array.from({ length: length + 1 }, (_, row) => row),
+				offsets: everyByte(length),
 				data: this.#operations.slice(0, length),
 			},
 			this.#timestamp.finish(length),
@@ -98,11 +98,19 @@ export class MetadataBuilder {
 		for (const [i, { name, from }] of this.#topics.entries()) {
 			const bytes = Buffer.from(name);
 			const to = this.#topics[i + 1]?.from ?? length;
+			builder.room(builder.size + (to - from) * bytes.length);
 			for (let row = from; row < to; row++) builder.set(row, bytes);
 		}
 		this.#topics.length = 0;
 		return builder.finish(length);
 	}
+}
+
+/** Offsets of values of one byte each. */
+function everyByte(length: number): Int32Array {
+	const offsets = new Int32Array(length + 1);
+	for (let row = 0; row <= length; row++) offsets[row] = row;
+	return offsets;
 }
 
 const INITIAL = 1024;

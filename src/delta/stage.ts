@@ -324,36 +324,65 @@ export function split(
 			return last;
 		};
 	});
-	const groups = new Map<string, { values: Part["values"]; rows: number[] }>();
+	const groups = new Map<string, Group>();
+	const groupOf = new Int32Array(length);
 	const one = keys.length === 1 ? keys[0] : undefined;
+	let known: string | null | undefined;
+	let group: Group | undefined;
 	for (let row = 0; row < length; row++) {
-		const tuple = one === undefined ? keys.map((key) => key(row)) : [one(row)];
-		const id =
-			one === undefined ? JSON.stringify(tuple) : (tuple[0] ?? "\u0000");
-		let group = groups.get(id);
-		if (group === undefined) {
-			group = {
-				values: Object.fromEntries(
-					columns.map(({ name }, i) => [name, tuple[i] ?? null]),
-				),
-				rows: [],
-			};
-			groups.set(id, group);
+		let tuple: (string | null)[] | undefined;
+		if (one === undefined) tuple = keys.map((key) => key(row));
+		else {
+			const value = one(row);
+			if (group === undefined || value !== known) tuple = [value];
+			known = value;
 		}
-		group.rows.push(row);
+		if (tuple !== undefined) group = groupFor(groups, columns, tuple);
+		if (group === undefined) continue;
+		groupOf[row] = group.index;
+		group.count++;
 		// Without partition columns every row is in the first group.
-		if (columns.length === 0) break;
+		if (columns.length === 0) {
+			group.count = length;
+			break;
+		}
 	}
-	const only = groups.size === 1 ? [...groups.values()][0] : undefined;
-	if (only !== undefined)
-		return [
-			{
-				values: only.values,
-				rows: Int32Array.from({ length }, (_, row) => row),
-			},
-		];
-	return [...groups.values()].map(({ values, rows }) => ({
+	const parts = Array.from(groups.values(), ({ values, count }) => ({
 		values,
-		rows: Int32Array.from(rows),
+		rows: new Int32Array(count),
 	}));
+	const filled = new Int32Array(parts.length);
+	for (let row = 0; row < length; row++) {
+		const index = groupOf[row] as number;
+		const at = filled[index] as number;
+		(parts[index] as Part).rows[at] = row;
+		filled[index] = at + 1;
+	}
+	return parts;
+}
+
+interface Group {
+	readonly index: number;
+	readonly values: Part["values"];
+	count: number;
+}
+
+function groupFor(
+	groups: Map<string, Group>,
+	columns: readonly PartitionColumn[],
+	tuple: readonly (string | null)[],
+): Group {
+	const id = JSON.stringify(tuple);
+	let group = groups.get(id);
+	if (group === undefined) {
+		group = {
+			index: groups.size,
+			values: Object.fromEntries(
+				columns.map(({ name }, i) => [name, tuple[i] ?? null]),
+			),
+			count: 0,
+		};
+		groups.set(id, group);
+	}
+	return group;
 }

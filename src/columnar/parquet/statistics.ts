@@ -278,14 +278,14 @@ function bytesBounds(
 		);
 		if (
 			head < minHead ||
-			(head === minHead && below(data, offsets, slot, min))
+			(head === minHead && below(view, offsets, slot, min))
 		) {
 			min = slot;
 			minHead = head;
 		}
 		if (
 			head > maxHead ||
-			(head === maxHead && below(data, offsets, max, slot))
+			(head === maxHead && below(view, offsets, max, slot))
 		) {
 			max = slot;
 			maxHead = head;
@@ -309,7 +309,7 @@ function headOf(view: DataView, start: number, end: number): number {
 
 /** Whether slot `a` sorts before slot `b`. */
 function below(
-	data: Uint8Array,
+	view: DataView,
 	offsets: Int32Array,
 	a: number,
 	b: number,
@@ -319,9 +319,15 @@ function below(
 	const shift = (offsets[b] as number) - start;
 	const length = (offsets[b + 1] as number) - (offsets[b] as number);
 	const common = start + Math.min(end - start, length);
-	for (let i = start; i < common; i++) {
-		const left = data[i] as number;
-		const right = data[i + shift] as number;
+	let i = start;
+	for (; i + 4 <= common; i += 4) {
+		const left = view.getUint32(i);
+		const right = view.getUint32(i + shift);
+		if (left !== right) return left < right;
+	}
+	for (; i < common; i++) {
+		const left = view.getUint8(i);
+		const right = view.getUint8(i + shift);
 		if (left !== right) return left < right;
 	}
 	return end - start < length;
