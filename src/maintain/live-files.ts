@@ -29,12 +29,19 @@ export class LiveFiles {
 			this.#note(deletionVectorPath(deletionVector));
 	}
 
-	/** What a commit brings, and what it takes away: readers may be at the version before. */
+	/** A removed file, unless that was before `since`. One without a time may have been removed just now. */
+	addRemoved(file: RemoveFile, since: number): void {
+		if ((file.deletionTimestamp ?? since) >= since) this.add(file);
+	}
+
+	/**
+	 * What a commit brings, and what it takes away: readers may be at the version before. Change data is
+	 * never removed from a table; like every file that is young it stays for that.
+	 */
 	follow(actions: readonly Action[]): void {
 		for (const action of actions)
 			if ("add" in action) this.add(action.add);
 			else if ("remove" in action) this.add(action.remove);
-			else if ("cdc" in action) this.#note(action.cdc.path);
 	}
 
 	#note(path: string): void {
@@ -72,6 +79,7 @@ export async function liveFiles(
 				.slice(i, i + PARALLEL)
 				.map((version) => readCommit(engine, version)),
 		))
-			live.follow(actions ?? []);
+			for (const action of actions ?? [])
+				if ("remove" in action) live.addRemoved(action.remove, since);
 	return live;
 }

@@ -5,6 +5,7 @@ write {path, schema, rows, mode, schema_mode?}   appends or overwrites
 merge {path, schema, rows}                       by id: thirds are deleted, others updated or inserted
 delete {path, predicate}, update {path, updates, predicate}, restore {path, version}
 compact, z_order, checkpoint, compact_logs, vacuum {path}
+vacuum_list {path, hours}                        what a full vacuum would delete
 add_column {path, field}, add_constraint {path, name, expression}, set_properties {path, properties}
 read {path, version?, where?, columns?, engine?}   engine: delta-rs or DuckDB
 changes {path, first, last}                      the change data feed
@@ -228,6 +229,9 @@ COMMANDS = {
         retention_hours=0, dry_run=False, enforce_retention_duration=False
     )
     and None,
+    "vacuum_list": lambda path, hours: DeltaTable(path).vacuum(
+        retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True
+    ),
     "add_column": lambda path, field: DeltaTable(path).alter.add_columns(
         Field.from_json(json.dumps(field))
     ),

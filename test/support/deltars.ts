@@ -76,6 +76,14 @@ export class DeltaRs {
 		await this.#process.ask(command, { path, ...fields });
 	}
 
+	/** What a full vacuum with this retention would delete, below the table's root. */
+	async vacuumList(path: string, hours: number): Promise<readonly string[]> {
+		return (await this.#process.ask("vacuum_list", {
+			path,
+			hours,
+		})) as readonly string[];
+	}
+
 	async read(
 		path: string,
 		request: ReadRequest & { readonly engine?: "delta-rs" | "DuckDB" } = {},
