@@ -1,243 +1,216 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import {
-	chmodSync,
-	mkdtempSync,
-	openSync,
-	readFileSync,
-	rmSync,
-	writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import kafkajs from "kafkajs";
 import { loadSnapshot } from "../src/delta/snapshot.ts";
 import { openBelow } from "../src/storage/open.ts";
+import { JUDGES_PYTHON, startStack } from "../stack/components.ts";
 import {
-	freePorts,
-	JUDGES_PYTHON,
-	memoryOf,
-	startStack,
-} from "../stack/components.ts";
-import { mongoEnvelope } from "./envelope.ts";
+	type EnvelopeText,
+	irregularEnvelope,
+	mongoEnvelope,
+	relationalEnvelope,
+	relationalPayload,
+} from "./envelope.ts";
+import { fillTopics } from "./topic.ts";
+import { startWriter } from "./writer-run.ts";
 
 /**
- * Kafka to Delta on S3: a topic full of MongoDB envelopes of about 1 KB, consumed by a writer process
- * of its own until every row is committed. Beside it the usual Python service on the same messages:
- * json.loads, pyarrow, delta-rs append.
+ * Kafka to Delta on S3: topics full of change events, consumed by a writer process of its own until
+ * every row is committed, several times; each time a new writer into new tables. Beside it the usual
+ * Python service on the same messages: json.loads, pyarrow, delta-rs append.
  */
 const { values } = parseArgs({
 	options: {
 		events: { type: "string", default: "500000" },
-		partitions: { type: "string", default: "1" },
+		rounds: { type: "string", default: "3" },
+		only: { type: "string" },
 		peer: { type: "string", default: "100000" },
 		profile: { type: "boolean", default: false },
 	},
 });
 const events = Number(values.events);
-const partitions = Number(values.partitions);
+const rounds = Number(values.rounds);
 const peerEvents = Math.min(Number(values.peer), events);
-const root = resolve(import.meta.dirname, "..");
+
+interface Shape {
+	readonly source: "mongodb" | "postgresql";
+	readonly make: (i: number) => EnvelopeText;
+	readonly tables: number;
+}
+
+const SHAPES: Readonly<Record<string, Shape>> = {
+	mongodb: { source: "mongodb", make: mongoEnvelope, tables: 1 },
+	"mongodb-20-tables": { source: "mongodb", make: mongoEnvelope, tables: 20 },
+	irregular: { source: "mongodb", make: irregularEnvelope, tables: 1 },
+	postgresql: { source: "postgresql", make: relationalPayload, tables: 1 },
+	"postgresql-with-schema": {
+		source: "postgresql",
+		make: relationalEnvelope,
+		tables: 1,
+	},
+};
+
+interface Result {
+	readonly seconds: number;
+	readonly cpuSeconds: number;
+	readonly peakRss: number;
+	readonly startCpuSeconds?: number;
+}
+
 const dir = mkdtempSync(join(tmpdir(), "tributary-bench-"));
 chmodSync(dir, 0o755);
-
 const stack = await startStack({
 	dir,
 	components: ["kafka", "s3"],
 	buckets: ["lake"],
 });
 try {
-	const bytes = await produce();
-	const own = await runOwn();
-	print("tributary", own, events, bytes);
-	const peer = await runPeer();
-	if (peer !== undefined) {
-		print(
-			"json.loads, pyarrow, delta-rs",
-			peer,
-			peerEvents,
-			(bytes / events) * peerEvents,
-		);
-		console.log(
-			`CPU per event: the Python service takes ${(peer.cpuSeconds / peerEvents / (own.cpuSeconds / events)).toFixed(1)} times as much`,
-		);
-	}
+	for (const [name, shape] of Object.entries(SHAPES))
+		if (values.only === undefined || values.only.split(",").includes(name))
+			await compare(name, shape);
 } finally {
 	await stack.stop();
 	rmSync(dir, { recursive: true, force: true });
 }
 
-interface Result {
-	readonly seconds: number;
-	readonly cpuSeconds: number;
-	readonly peakRss: number;
+async function compare(name: string, shape: Shape): Promise<void> {
+	const topics = Array.from(
+		{ length: shape.tables },
+		(_, n) => `${name}.shop.orders_${n}`,
+	);
+	const bytes = await fillTopics({
+		bootstrap: stack.kafka.bootstrap,
+		topics,
+		partitions: 1,
+		events,
+		make: shape.make,
+	});
+	console.log(
+		`${name}: ${events} events of ${Math.round(bytes / events)} bytes in ${topics.length} topics`,
+	);
+	const results: Result[] = [];
+	for (let round = 0; round < rounds; round++)
+		results.push(await runOwn(name, round, shape));
+	const own = print(name, results, events, bytes);
+	if (peerEvents === 0) return;
+	const peer = await runPeer(shape.make);
+	if (peer === undefined) return;
+	const other = print(
+		`${name}: json.loads, pyarrow, delta-rs`,
+		[peer],
+		peerEvents,
+		(bytes / events) * peerEvents,
+	);
+	console.log(
+		`CPU per event: the Python service takes ${(other / own).toFixed(1)} times as much`,
+	);
 }
 
+/** Prints the best and the median of rounds; gives the best's CPU seconds a million. */
 function print(
 	name: string,
-	result: Result,
+	results: readonly Result[],
 	count: number,
 	bytes: number,
-): void {
-	const row = {
-		candidate: name,
-		events: count,
-		"events/s": Math.round(count / result.seconds),
-		"events/s per core": Math.round(count / result.cpuSeconds),
-		"MB/s": Number((bytes / 1e6 / result.seconds).toFixed(1)),
-		"CPU s per million": Number(((result.cpuSeconds / count) * 1e6).toFixed(2)),
-		"peak RSS MB": Math.round(result.peakRss / 1e6),
-	};
-	console.log(JSON.stringify(row));
-}
-
-async function produce(): Promise<number> {
-	const kafka = new kafkajs.Kafka({
-		brokers: [stack.kafka.bootstrap],
-		logLevel: kafkajs.logLevel.ERROR,
-	});
-	const admin = kafka.admin();
-	await admin.connect();
-	await admin.createTopics({
-		topics: [{ topic: "bench.shop.orders", numPartitions: partitions }],
-	});
-	await admin.disconnect();
-	const producer = kafka.producer();
-	await producer.connect();
-	let bytes = 0;
-	for (let start = 0; start < events; start += 500) {
-		const messages = Array.from(
-			{ length: Math.min(500, events - start) },
-			(_, n) => ({
-				...mongoEnvelope(start + n),
-				partition: Math.floor(start / 500) % partitions,
-			}),
-		);
-		for (const { value } of messages) bytes += value.length;
-		await producer.send({ topic: "bench.shop.orders", acks: 1, messages });
-	}
-	await producer.disconnect();
+): number {
+	const sorted = [...results].sort((a, b) => a.cpuSeconds - b.cpuSeconds);
+	const best = sorted[0] as Result;
+	const median = sorted[sorted.length >> 1] as Result;
+	const million = ({ cpuSeconds }: Result): number =>
+		Number(((cpuSeconds / count) * 1e6).toFixed(2));
+	const seconds = Math.min(...results.map((result) => result.seconds));
 	console.log(
-		`${events} events of ${Math.round(bytes / events)} bytes are in ${partitions} partitions`,
-	);
-	return bytes;
-}
-
-async function runOwn(): Promise<Result> {
-	const file = join(dir, "pipeline.yaml");
-	writeFileSync(
-		file,
 		JSON.stringify({
-			apiVersion: "tributary.dev/v1alpha1",
-			kind: "CdcPipeline",
-			metadata: { name: "bench" },
-			spec: {
-				source: {
-					type: "mongodb",
-					connectionSecretRef: { name: "none", key: "uri" },
-					include: ["shop.orders"],
-				},
-				kafka: {
-					bootstrapServers: [stack.kafka.bootstrap],
-					connectUrl: "http://127.0.0.1:1",
-					topicPrefix: "bench",
-				},
-				sink: {
-					location: "s3://lake/bench",
-					storageSecretRef: { name: "lake" },
-					writeMode: "append",
-				},
-				writer: {
-					batch: { maxRows: 100_000, maxBytes: "128Mi", maxDelay: "5s" },
-				},
-			},
+			candidate: name,
+			events: count,
+			"events/s per core": Math.round(count / best.cpuSeconds),
+			"CPU s per million, best": million(best),
+			"CPU s per million, median": million(median),
+			...(best.startCpuSeconds === undefined
+				? {}
+				: { "CPU s to start": best.startCpuSeconds }),
+			"events/s": Math.round(count / seconds),
+			"MB/s": Number((bytes / 1e6 / seconds).toFixed(1)),
+			"peak RSS MB": Math.round(
+				Math.max(...results.map(({ peakRss }) => peakRss)) / 1e6,
+			),
+			load: Number((loadavg()[0] ?? 0).toFixed(1)),
 		}),
 	);
-	const [port = 0] = await freePorts(1);
-	const credentials = {
-		accessKeyId: stack.s3.accessKeyId,
-		secretAccessKey: stack.s3.secretAccessKey,
-		endpoint: stack.s3.endpoint,
-	};
-	const log = openSync(join(dir, "log", "writer.log"), "a");
-	const node = join(root, "node_modules/node/bin/node");
-	const child = spawn(
-		node,
-		[
-			...(values.profile
-				? ["--cpu-prof", `--cpu-prof-dir=${root}/.tributary`]
-				: []),
-			join(root, "src/cli/main.ts"),
-			"writer",
-			"--config",
-			file,
-		],
-		{
-			env: {
-				...process.env,
-				METRICS_PORT: String(port),
-				TRIBUTARY_SECRET_LAKE_AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-				TRIBUTARY_SECRET_LAKE_AWS_SECRET_ACCESS_KEY:
-					credentials.secretAccessKey,
-				TRIBUTARY_SECRET_LAKE_AWS_ENDPOINT_URL: credentials.endpoint,
-			},
-			stdio: ["ignore", log, log],
-		},
-	);
-	const pid = child.pid ?? 0;
-	const engine = {
-		store: openBelow("s3://lake/bench", "orders", credentials),
-		now: Date.now,
-		uuid: randomUUID,
-		sleep: (ms: number) => sleep(ms),
-		random: Math.random,
-	};
-	const started = performance.now();
-	for (;;) {
-		await sleep(200);
-		if (child.exitCode !== null)
-			throw new Error(
-				`the writer ended: ${readFileSync(join(dir, "log", "writer.log"), "utf8").slice(-2000)}`,
-			);
-		const snapshot = await loadSnapshot(engine);
-		const rows = [...(snapshot?.files.values() ?? [])].reduce(
-			(sum, { stats }) =>
-				sum + (JSON.parse(stats ?? "{}") as { numRecords: number }).numRecords,
-			0,
-		);
-		if (rows > events) throw new Error(`${rows} rows of ${events} events`);
-		if (rows === events) break;
+	return million(best);
+}
+
+async function runOwn(
+	name: string,
+	round: number,
+	{ source, tables }: Shape,
+): Promise<Result> {
+	const pipeline = `${name}-${round}`;
+	const writer = await startWriter({
+		name: pipeline,
+		prefix: name,
+		source,
+		dir,
+		stack,
+		sink: { writeMode: "append" },
+		batch: { maxRows: 100_000, maxBytes: "128Mi", maxDelay: "5s" },
+		profile: values.profile,
+	});
+	try {
+		// What it costs to start a process is not the events'.
+		while ((await writer.metric("tributary_messages_total")) === 0)
+			await sleep(20);
+		const startCpuSeconds = writer.cpuSeconds();
+		const started = performance.now();
+		while ((await writer.metric("tributary_rows_committed_total")) < events)
+			await sleep(100);
+		const result = {
+			seconds: (performance.now() - started) / 1000,
+			cpuSeconds: writer.cpuSeconds() - startCpuSeconds,
+			peakRss: writer.peakRss(),
+			startCpuSeconds,
+		};
+		await expectRows(pipeline, tables);
+		return result;
+	} finally {
+		await writer.stop();
 	}
-	const seconds = (performance.now() - started) / 1000;
-	const result = {
-		seconds,
-		cpuSeconds: cpuOf(pid),
-		peakRss: memoryOf(pid).peak,
-	};
-	const ended = new Promise((done) => child.once("exit", done));
-	child.kill("SIGTERM");
-	await ended;
-	return result;
 }
 
-/** User and system time of a process so far, in seconds; the clock of /proc has 100 ticks. */
-function cpuOf(pid: number): number {
-	const fields =
-		readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-	return (Number(fields[11]) + Number(fields[12])) / 100;
+/** Every event is a row of a table. */
+async function expectRows(pipeline: string, tables: number): Promise<void> {
+	let rows = 0;
+	for (let table = 0; table < tables; table++) {
+		const snapshot = await loadSnapshot({
+			store: openBelow(`s3://lake/${pipeline}`, `orders_${table}`, {
+				accessKeyId: stack.s3.accessKeyId,
+				secretAccessKey: stack.s3.secretAccessKey,
+				endpoint: stack.s3.endpoint,
+			}),
+			now: Date.now,
+			uuid: randomUUID,
+			sleep: (ms) => sleep(ms),
+			random: Math.random,
+		});
+		for (const { stats } of snapshot?.files.values() ?? [])
+			rows += (JSON.parse(stats ?? "{}") as { numRecords: number }).numRecords;
+	}
+	if (rows !== events) throw new Error(`${rows} rows of ${events} events`);
 }
 
-async function runPeer(): Promise<Result | undefined> {
+async function runPeer(
+	make: (i: number) => EnvelopeText,
+): Promise<Result | undefined> {
 	const file = join(dir, "messages.ndjson");
 	writeFileSync(
 		file,
-		Array.from(
-			{ length: peerEvents },
-			(_, i) => `${mongoEnvelope(i).value}\n`,
-		).join(""),
+		Array.from({ length: peerEvents }, (_, i) => `${make(i).value}\n`).join(""),
 	);
+	rmSync(join(dir, "peer"), { recursive: true, force: true });
 	const child = spawn(
 		JUDGES_PYTHON,
 		[join(import.meta.dirname, "peer_append.py"), file, join(dir, "peer")],

@@ -9,16 +9,16 @@ import { execFileSync } from "node:child_process";
 import { TableDecoder } from "../src/change/decoder.ts";
 import type { SourceType } from "../src/resource/cdc-pipeline.ts";
 import {
-	type EnvelopeText,
 	irregularEnvelope,
 	mongoEnvelope,
 	relationalEnvelope,
+	relationalPayload,
 } from "./envelope.ts";
 
 interface Shape {
 	readonly source: SourceType;
 	readonly mode: "append" | "upsert";
-	readonly make: (i: number) => EnvelopeText;
+	readonly make: typeof mongoEnvelope;
 	readonly parseOnly?: boolean;
 }
 
@@ -51,7 +51,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 	"postgresql, without schema": {
 		source: "postgresql",
 		mode: "append",
-		make: withoutSchema,
+		make: relationalPayload,
 	},
 	"JSON.parse twice, mongodb": {
 		source: "mongodb",
@@ -86,15 +86,6 @@ else {
 	const shape = SHAPES[only];
 	if (shape === undefined) throw new Error(`unknown shape ${only}`);
 	console.log(JSON.stringify(run(only, shape)));
-}
-
-/** As with `schemas.enable=false`: the payload alone. */
-function withoutSchema(i: number): EnvelopeText {
-	const { key, value } = relationalEnvelope(i);
-	return {
-		key,
-		value: JSON.stringify((JSON.parse(value) as { payload: unknown }).payload),
-	};
 }
 
 function run(name: string, shape: Shape): Record<string, unknown> {

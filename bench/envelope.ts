@@ -59,6 +59,12 @@ export function relationalEnvelope(i: number): EnvelopeText {
 	};
 }
 
+/** As with `schemas.enable=false`: the payload alone, about 0.9 KB. */
+export function relationalPayload(i: number): EnvelopeText {
+	const { key, value } = relationalEnvelope(i);
+	return { key, value: value.slice(PAYLOAD_AT, -1) };
+}
+
 const COLUMNS: readonly (readonly [string, string, string?])[] = [
 	["id", "int64"],
 	["customer", "string"],
@@ -105,6 +111,8 @@ const RELATIONAL_SCHEMA = JSON.stringify({
 	optional: false,
 	name: "bench.public.orders.Envelope",
 });
+
+const PAYLOAD_AT = `{"schema":${RELATIONAL_SCHEMA},"payload":`.length;
 
 function mongoRecord(i: number, id: string, after: string): EnvelopeText {
 	const at = 1_795_225_211_000 + i;

@@ -1,0 +1,63 @@
+import kafkajs from "kafkajs";
+import type { EnvelopeText } from "./envelope.ts";
+
+const AT_ONCE = 500;
+
+/** Makes topics, and a client to fill them. */
+export async function openTopics(
+	bootstrap: string,
+	topics: readonly string[],
+	partitions: number,
+): Promise<{
+	readonly producer: kafkajs.Producer;
+	close(): Promise<void>;
+}> {
+	const kafka = new kafkajs.Kafka({
+		brokers: [bootstrap],
+		logLevel: kafkajs.logLevel.ERROR,
+	});
+	const admin = kafka.admin();
+	await admin.connect();
+	await admin.createTopics({
+		topics: topics.map((topic) => ({ topic, numPartitions: partitions })),
+	});
+	await admin.disconnect();
+	const producer = kafka.producer();
+	await producer.connect();
+	return { producer, close: () => producer.disconnect() };
+}
+
+/** Spreads `events` messages over topics and partitions; gives the bytes of their values. */
+export async function fillTopics(options: {
+	readonly bootstrap: string;
+	readonly topics: readonly string[];
+	readonly partitions: number;
+	readonly events: number;
+	readonly make: (i: number) => EnvelopeText;
+}): Promise<number> {
+	const { topics, partitions, events, make } = options;
+	const { producer, close } = await openTopics(
+		options.bootstrap,
+		topics,
+		partitions,
+	);
+	let bytes = 0;
+	for (let start = 0; start < events; start += AT_ONCE) {
+		const turn = start / AT_ONCE;
+		const messages = Array.from(
+			{ length: Math.min(AT_ONCE, events - start) },
+			(_, n) => ({
+				...make(start + n),
+				partition: Math.floor(turn / topics.length) % partitions,
+			}),
+		);
+		for (const { value } of messages) bytes += Buffer.byteLength(value);
+		await producer.send({
+			topic: topics[turn % topics.length] as string,
+			acks: 1,
+			messages,
+		});
+	}
+	await close();
+	return bytes;
+}
