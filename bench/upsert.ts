@@ -356,7 +356,6 @@ function writerOf(
 			history: false,
 			deletes: "hard",
 			partitionBy: undefined,
-			onNewColumn: "add",
 			batch: {
 				maxRows: BATCH,
 				maxBytes: 2 ** 30,

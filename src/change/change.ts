@@ -33,7 +33,8 @@ export type DeadLetterCode =
 	| "UTF8_INVALID"
 	| "JSON_INVALID"
 	| "ENVELOPE_UNKNOWN"
-	| "KEY_MISSING";
+	| "KEY_MISSING"
+	| "SCHEMA_FROZEN";
 
 export interface ChangeBatch {
 	readonly batch: Batch;

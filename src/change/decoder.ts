@@ -49,6 +49,10 @@ export interface DecoderOptions {
 	readonly onNewColumn?: "add" | "rescue";
 	/** Whether a column gets a wider type for values that need it, or those are rescued. */
 	readonly onWiden?: "widen" | "rescue";
+	/** Whether a record that does not fit the table is a dead letter, instead of a row with rescued values. */
+	readonly frozen?: boolean;
+	/** Where the key's columns are known already. */
+	readonly keyColumns?: readonly string[];
 }
 
 /**
@@ -62,6 +66,7 @@ export class TableDecoder {
 	readonly #rescued = new Rescued();
 	readonly #root: StructBuilder;
 	readonly #envelopes: EnvelopeReader;
+	readonly #rows: RowReader;
 	readonly #images: ImageReader;
 	readonly #messageKeys: MessageKeyReader;
 	readonly #metadata = new MetadataBuilder();
@@ -95,18 +100,23 @@ export class TableDecoder {
 			settled: true,
 			reserved: RESERVED,
 		});
-		const rows = new RowReader(this.#journal, this.#rescued, {
+		this.#rows = new RowReader(this.#journal, this.#rescued, {
 			newFields:
 				(options.onNewColumn ?? "add") === "add" ||
 				options.tableSchema === undefined,
 			widens: (options.onWiden ?? "widen") === "widen",
 		});
-		this.#images = new ImageReader(rows, this.#root);
-		this.#messageKeys = new MessageKeyReader(rows, this.#images, this.#root);
+		this.#images = new ImageReader(this.#rows, this.#root);
+		this.#messageKeys = new MessageKeyReader(
+			this.#rows,
+			this.#images,
+			this.#root,
+		);
 		this.#envelopes = new EnvelopeReader(this.#json, (fields) =>
 			this.#readAfter(fields),
 		);
-		if (options.source === "mongodb") this.#keyColumns = ["_id"];
+		this.#keyColumns =
+			options.source === "mongodb" ? ["_id"] : (options.keyColumns ?? []);
 	}
 
 	/** Nothing that arrives makes this throw. */
@@ -163,6 +173,7 @@ export class TableDecoder {
 			for (const [i, column] of (type as StructType).fields.entries())
 				push(column, root.children[i] as Vector);
 		this.#journal.clear();
+		this.#rows.newFields = (this.#options.onNewColumn ?? "add") === "add";
 		if (mode === "append")
 			for (const [i, vector] of this.#metadata.finish(length, nowMs).entries())
 				push(METADATA_COLUMNS[i] as StructField, vector);
@@ -249,6 +260,11 @@ export class TableDecoder {
 			return dead(
 				"KEY_MISSING",
 				`the key's column ${missing} is null, and a mirror can't tell such rows apart: use columns that are never null as key, or writeMode append`,
+			);
+		if (this.#options.frozen === true && this.#rescued.length > 0)
+			return dead(
+				"SCHEMA_FROZEN",
+				`the table's schema is frozen and has no place for ${this.#rescued.json().slice(0, 200)}: alter the table, or use another contract`,
 			);
 		this.#complete(message, envelope, row, gone);
 		return ROW;

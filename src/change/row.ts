@@ -34,7 +34,7 @@ export class RowReader {
 	readonly journal: Journal;
 	readonly #rescued: Rescued;
 	/** Whether fields that the table lacks become columns, or are rescued. */
-	readonly #newFields: boolean;
+	newFields: boolean;
 	readonly widens: boolean;
 	#extended = false;
 	#typed = false;
@@ -52,7 +52,7 @@ export class RowReader {
 	) {
 		this.journal = journal;
 		this.#rescued = rescued;
-		this.#newFields = options.newFields;
+		this.newFields = options.newFields;
 		this.widens = options.widens;
 	}
 
@@ -102,7 +102,7 @@ export class RowReader {
 		for (const field of fields ?? []) {
 			let slot = into.index.named(field.name);
 			if (slot === undefined || slot.code === UNTYPED) {
-				if (!this.#newFields || !into.allows(field.name)) continue;
+				if (!this.newFields || !into.allows(field.name)) continue;
 				slot ??= into.add(field.name);
 			}
 			// Of two fields of one name the first counts.
@@ -184,7 +184,7 @@ export class RowReader {
 			json.null();
 			return undefined;
 		}
-		if (!this.#typed && this.#newFields && into.allows(name))
+		if (!this.#typed && this.newFields && into.allows(name))
 			return into.add(name);
 		this.#rescue(name, json.pos);
 		return undefined;
@@ -218,7 +218,7 @@ export class RowReader {
 	}
 
 	#mayType(into: StructBuilder, slot: Slot): boolean {
-		return !this.#typed && this.#newFields && into.allows(slot.name);
+		return !this.#typed && this.newFields && into.allows(slot.name);
 	}
 
 	/** Rescues the value that begins at `from`. */

@@ -22,7 +22,7 @@ export interface WriterMetrics {
 	readonly retries: Counter<"table" | "code">;
 	readonly deadLetters: Counter<"table" | "code">;
 	readonly deadLettersSuperseded: Counter<"table">;
-	readonly schemaChanges: Counter<"table" | "kind">;
+	readonly schemaChanges: Counter<"table" | "kind" | "by">;
 	readonly rebalances: Counter;
 	/** What is asked at each scrape. */
 	follow(figures: () => Figures): void;
@@ -220,8 +220,8 @@ export function createWriterMetrics(options: {
 		}),
 		schemaChanges: new Counter({
 			name: "tributary_schema_changes_total",
-			help: "Columns that were added or widened.",
-			labelNames: ["table", "kind"],
+			help: "Columns that were added, widened or dropped, by this writer or by others.",
+			labelNames: ["table", "kind", "by"],
 			registers,
 		}),
 		rebalances: new Counter({

@@ -123,6 +123,18 @@ const kafka = z
 		"The Kafka cluster, and the Kafka Connect cluster that runs Debezium.",
 	);
 
+const contract = z.enum(["evolve", "rescue", "freeze"]);
+const onNewColumn = z.enum(["add", "rescue"]);
+const onWiden = z.enum(["widen", "rescue"]);
+
+function isRegExp(text: string): boolean {
+	try {
+		return new RegExp(text) instanceof RegExp;
+	} catch {
+		return false;
+	}
+}
+
 const sink = z
 	.strictObject({
 		location: z
@@ -179,21 +191,52 @@ const sink = z
 			),
 		schema: z
 			.strictObject({
-				onNewColumn: z
-					.enum(["add", "rescue"])
+				contract: contract
+					.default("evolve")
+					.describe(
+						"What a table does about fields and types that it does not have. evolve: what onNewColumn and onWiden say. rescue: they go to _rescued_data. freeze: the record is a dead letter. The first batch of a new table makes its schema.",
+					),
+				onNewColumn: onNewColumn
 					.default("add")
-					.describe("A field that the table has no column for."),
-				onWiden: z
-					.enum(["widen", "rescue"])
+					.describe(
+						"With contract evolve: a field that the table has no column for.",
+					),
+				onWiden: onWiden
 					.default("widen")
 					.describe(
-						"A value that only a wider type of its column holds: widen the column by Delta's type widening, or rescue the value.",
+						"With contract evolve: a value that only a wider type of its column holds: widen the column by Delta's type widening, or rescue the value.",
 					),
 				onConflict: z
 					.enum(["rescue"])
 					.default("rescue")
 					.describe(
 						"A value that its column can't be widened for: it goes to _rescued_data.",
+					),
+				cacheTtl: durationText
+					.default("300s")
+					.describe(
+						"How long a table's schema is trusted without a look at the table. Every commit checks it, whatever this says.",
+					),
+				tables: z
+					.array(
+						z.strictObject({
+							table: z
+								.string()
+								.min(1)
+								.max(512)
+								.refine(isRegExp, "must be a regular expression")
+								.describe(
+									"schema.table of the source, a regular expression that the whole name has to match.",
+								),
+							contract: contract.optional(),
+							onNewColumn: onNewColumn.optional(),
+							onWiden: onWiden.optional(),
+						}),
+					)
+					.max(1000)
+					.default([])
+					.describe(
+						"Other rules for single tables; the first entry that matches counts.",
 					),
 			})
 			.prefault({})

@@ -16,6 +16,7 @@ import {
 	storageCredentials,
 } from "../storage/open.ts";
 import type { OnPositionLost } from "./position.ts";
+import type { SchemaConfig, SchemaRules } from "./schema-rules.ts";
 
 export type { SecretReader } from "../resource/kafka-access.ts";
 
@@ -32,9 +33,8 @@ export interface WriterConfig {
 	readonly history: boolean;
 	readonly deletes: "hard" | "soft";
 	readonly partitionBy: readonly string[] | undefined;
-	readonly onNewColumn: "add" | "rescue";
-	/** `widen` unless given. */
-	readonly onWiden?: "widen" | "rescue";
+	/** `DEFAULT_SCHEMA` unless given. */
+	readonly schema?: SchemaConfig;
 	readonly batch: {
 		readonly maxRows: number;
 		readonly maxBytes: number;
@@ -118,8 +118,7 @@ export function writerConfig(
 		history: spec.sink.writeMode === "upsert" && spec.sink.history,
 		deletes: spec.sink.deletes,
 		partitionBy: spec.sink.partitionBy,
-		onNewColumn: spec.sink.schema.onNewColumn,
-		onWiden: spec.sink.schema.onWiden,
+		schema: schemaConfig(spec.sink.schema),
 		batch: {
 			maxRows: spec.writer.batch.maxRows,
 			maxBytes: parseBytes(spec.writer.batch.maxBytes),
@@ -144,6 +143,22 @@ function topicsOf({ source, kafka }: CdcPipeline["spec"]): RegExp {
 	return new RegExp(
 		`^${escapeRegExp(kafka.topicPrefix)}\\.${marked}${included}`,
 	);
+}
+
+function schemaConfig({
+	cacheTtl,
+	onConflict: _,
+	tables,
+	...rules
+}: CdcPipeline["spec"]["sink"]["schema"]): SchemaConfig {
+	return {
+		...rules,
+		cacheTtlMs: parseDuration(cacheTtl),
+		tables: tables.map(({ table, ...own }) => ({
+			table: new RegExp(`^(?:${table})$`),
+			rules: own as Partial<SchemaRules>,
+		})),
+	};
 }
 
 function escapeRegExp(text: string): string {

@@ -11,6 +11,11 @@ import {
 	type IndexConfig,
 	type WriterConfig,
 } from "./config.ts";
+import {
+	DEFAULT_SCHEMA,
+	type SchemaConfig,
+	type SchemaRules,
+} from "./schema-rules.ts";
 
 /** Every environment variable of a writer that runs alone, without a `CdcPipeline`. */
 export const ENVIRONMENT = {
@@ -47,8 +52,10 @@ export const ENVIRONMENT = {
 	DELTA_WRITE_MODE: "append (default) or upsert",
 	DELTA_PARTITION_BY:
 		"partition columns, comma-separated (_ingestion_date with append)",
+	DELTA_SCHEMA_CONTRACT:
+		"what a table does about fields and types that it does not have: evolve (default), rescue or freeze; for single tables after a comma, such as evolve,shop.orders=freeze",
 	DELTA_SCHEMA_CACHE_TTL:
-		"seconds for which a table's schema is trusted between commits (300); every commit checks it",
+		"seconds for which a table's schema is trusted without a look at the table (300); every commit checks it",
 	DELTA_BATCH_SIZE: "rows after which a table is committed (50000)",
 	DELTA_MAX_PENDING_BYTES:
 		"bytes that all tables may hold together before the largest is committed early (268435456)",
@@ -134,7 +141,6 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 	const bucket = env.MINIO_BUCKET ?? "";
 	const groupId = env.KAFKA_CONSUMER_GROUP ?? "tributary";
 	const rows = whole("DELTA_BATCH_SIZE", 50_000);
-	whole("DELTA_SCHEMA_CACHE_TTL", 300);
 	return {
 		pipeline: groupId,
 		source: choice(
@@ -200,7 +206,11 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 				: env.DELTA_PARTITION_BY.split(",")
 						.map((one) => one.trim())
 						.filter((one) => one !== ""),
-		onNewColumn: "add",
+		schema: {
+			...DEFAULT_SCHEMA,
+			...contracts(env.DELTA_SCHEMA_CONTRACT),
+			cacheTtlMs: whole("DELTA_SCHEMA_CACHE_TTL", 300) * 1000,
+		},
 		batch: {
 			maxRows: Math.min(rows, whole("KAFKA_MAX_POLL_RECORDS", rows)),
 			maxBytes: 64 * 2 ** 20,
@@ -209,6 +219,41 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 		},
 		port: whole("METRICS_PORT", DEFAULT_PORT),
 		index: indexFromEnvironment(env),
+	};
+}
+
+/** @throws ConfigError for a contract that is none, or a table that is no regular expression */
+function contracts(
+	text = "",
+): Partial<Pick<SchemaConfig, "contract" | "tables">> {
+	const wrong = (part: string, why: string, cause?: unknown): ConfigError =>
+		new ConfigError(`DELTA_SCHEMA_CONTRACT=${text}: ${part} ${why}`, { cause });
+	const contractOf = (part: string): SchemaRules["contract"] => {
+		switch (part) {
+			case "evolve":
+			case "rescue":
+			case "freeze":
+				return part;
+			default:
+				throw wrong(part, "is none of evolve, rescue, freeze");
+		}
+	};
+	const parts = text.split(",").map((one) => one.trim());
+	const all = parts.filter((one) => one !== "" && !one.includes("="));
+	if (all.length > 1) throw wrong(all[1] ?? "", "is a second contract for all");
+	return {
+		contract: contractOf(all[0] ?? DEFAULT_SCHEMA.contract),
+		tables: parts
+			.filter((one) => one.includes("="))
+			.map((part) => {
+				const at = part.lastIndexOf("=");
+				const rules = { contract: contractOf(part.slice(at + 1)) };
+				try {
+					return { table: new RegExp(`^(?:${part.slice(0, at)})$`), rules };
+				} catch (cause) {
+					throw wrong(part, "has no regular expression before the =", cause);
+				}
+			}),
 	};
 }
 

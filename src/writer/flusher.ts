@@ -4,6 +4,7 @@ import type { WriterMetrics } from "../observe/metrics.ts";
 import type { Clock } from "./clock.ts";
 import { retrying } from "./retry.ts";
 import type { WriterStatus } from "./status.ts";
+import type { TableChange } from "./table-schema.ts";
 import type { FlushOutcome, TableWriter } from "./table-writer.ts";
 
 export interface FlusherOptions {
@@ -88,10 +89,30 @@ export class Flusher {
 			case "nothing":
 				return;
 			case "fenced":
+				this.#changed(table, outcome.schemaChanges);
 				onStartOver(table, outcome.reason);
 				return;
 			case "committed":
 				this.#committed(table, outcome, clock.now() - started);
+		}
+	}
+
+	#changed(table: TableWriter, changes: readonly TableChange[]): void {
+		const { metrics, log } = this.#options;
+		for (const change of changes) {
+			const { kind, by, path } = change;
+			metrics.schemaChanges.inc({ table: table.route.path, kind, by });
+			log.info(
+				{
+					table: table.url,
+					column: path.join("."),
+					by,
+					...(change.kind === "drop"
+						? {}
+						: { from: change.from, to: change.to }),
+				},
+				CHANGED[kind],
+			);
 		}
 	}
 
@@ -108,13 +129,7 @@ export class Flusher {
 		metrics.commitSeconds.observe(labels, ms / 1000);
 		metrics.batchRows.observe(labels, outcome.rows);
 		metrics.batchBytes.observe(labels, outcome.bytes);
-		for (const change of outcome.schemaChanges) {
-			metrics.schemaChanges.inc({ ...labels, kind: change.kind });
-			log.info(
-				{ table: table.url, column: change.path.join("."), to: change.to },
-				`column ${change.kind === "add" ? "added" : "widened"}`,
-			);
-		}
+		this.#changed(table, outcome.schemaChanges);
 		status.committed(table, outcome, clock.now());
 		log.info(
 			{
@@ -129,3 +144,9 @@ export class Flusher {
 		onCommitted(table);
 	}
 }
+
+const CHANGED: Readonly<Record<TableChange["kind"], string>> = {
+	add: "column added",
+	widen: "column widened",
+	drop: "column dropped or renamed",
+};

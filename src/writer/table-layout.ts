@@ -1,61 +1,32 @@
-import { type ChangeBatch, TableDecoder } from "../change/decoder.ts";
+import { TableDecoder } from "../change/decoder.ts";
 import { METADATA_COLUMNS } from "../change/metadata-columns.ts";
-import type { Action } from "../delta/actions.ts";
 import { mappingMode } from "../delta/column-mapping.ts";
 import { demandsOfRows, tableConstraints } from "../delta/constraints.ts";
-import { evolve } from "../delta/evolve.ts";
-import { mergeSchema, type SchemaChange } from "../delta/schema.ts";
+import { mergeSchema } from "../delta/schema.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { TableLayout } from "../delta/stage.ts";
 import type { WriterConfig } from "./config.ts";
 import type { Route } from "./route.ts";
-
-/** A table as a batch can be written to it. */
-export interface TargetTable {
-	readonly table: TableLayout;
-	/** What makes it so. */
-	readonly actions: readonly Action[];
-	readonly changes: readonly SchemaChange[];
-	/** Why the batch can't be written as it was decoded. */
-	readonly misfit?: string;
-}
+import { DEFAULT_SCHEMA, schemaRules } from "./schema-rules.ts";
 
 /** A decoder for a table as it is; `undefined` for one that is not there yet. */
 export function decoderFor(
 	config: WriterConfig,
-	route: Pick<Route, "mode">,
+	route: Pick<Route, "mode" | "source">,
 	snapshot: Snapshot | undefined,
+	keyColumns: readonly string[] = [],
 ): TableDecoder {
+	const rules = schemaRules(config.schema ?? DEFAULT_SCHEMA, route.source);
 	return new TableDecoder({
 		source: config.source,
 		mode: route.mode,
 		tableSchema: snapshot === undefined ? undefined : sourceSchema(snapshot),
 		deletes: config.deletes,
-		onNewColumn: config.onNewColumn,
-		onWiden: config.onWiden ?? "widen",
+		onNewColumn: rules.onNewColumn,
+		onWiden: rules.onWiden,
+		frozen: rules.contract === "freeze",
+		keyColumns,
 	});
-}
-
-/** The table with what the batch has beyond its schema. */
-export function targetFor(
-	snapshot: Snapshot,
-	changes: ChangeBatch,
-	{
-		config,
-		uuid,
-	}: { readonly config: WriterConfig; readonly uuid: () => string },
-): TargetTable {
-	const evolved = evolve(snapshot, changes.batch.schema, {
-		uuid,
-		widen: config.onWiden !== "rescue",
-	});
-	const conflict = evolved.conflicts[0];
-	return conflict === undefined
-		? evolved
-		: {
-				...evolved,
-				misfit: `column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}: the batch is read again`,
-			};
 }
 
 /** Whether rows of the table have to fulfil something, or are completed. */

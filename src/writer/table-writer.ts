@@ -1,10 +1,10 @@
 import type { ChangeBatch, Decoded, TableDecoder } from "../change/decoder.ts";
+import type { StructType } from "../columnar/types.ts";
 import type { Action } from "../delta/actions.ts";
 import { commit } from "../delta/commit.ts";
 import type { Engine } from "../delta/engine.ts";
 import { newLayout } from "../delta/evolve.ts";
 import type { Plan } from "../delta/outcome.ts";
-import type { SchemaChange } from "../delta/schema.ts";
 import {
 	loadSnapshot,
 	refreshSnapshot,
@@ -30,15 +30,19 @@ import {
 import { type RawMessage, Refusals, type RefusedOfBatch } from "./refusals.ts";
 import type { Route } from "./route.ts";
 import { faultyRows } from "./row-faults.ts";
+import {
+	DEFAULT_SCHEMA,
+	type SchemaConfig,
+	schemaRules,
+} from "./schema-rules.ts";
 import type { TopicId } from "./source.ts";
 import {
 	constrained,
 	decoderFor,
 	demandsNewFiles,
 	retyped,
-	type TargetTable,
-	targetFor,
 } from "./table-layout.ts";
+import { type TableChange, type Target, targetOf } from "./table-schema.ts";
 import {
 	addsRows,
 	Mirror,
@@ -56,10 +60,14 @@ export type FlushOutcome =
 			readonly bytes: number;
 			readonly newestSourceMs: number;
 			readonly oldestStreamedMs: number;
-			readonly schemaChanges: readonly SchemaChange[];
+			readonly schemaChanges: readonly TableChange[];
 	  }
 	/** Another writer went further: everything pending is dropped, positions have to be read again. */
-	| { readonly kind: "fenced"; readonly reason: string };
+	| {
+			readonly kind: "fenced";
+			readonly reason: string;
+			readonly schemaChanges: readonly TableChange[];
+	  };
 
 interface Pending {
 	/** Without the rows that the table refused. */
@@ -86,8 +94,15 @@ export class TableWriter {
 	readonly #clusterId: string;
 	readonly #mirror: Mirror | undefined;
 	readonly #refusals: Refusals;
+	readonly #schema: SchemaConfig;
 	#snapshot: Snapshot | undefined;
+	/** When the snapshot was last known to be the newest; milliseconds. */
+	#checkedAt = Number.NEGATIVE_INFINITY;
 	#decoder: TableDecoder;
+	/** The text of the schema that the decoder was made for. */
+	#decodedFor: string | undefined;
+	/** The table's schema that rows are decoded for: nothing in it may be gone when they are written. */
+	#known: StructType | undefined;
 	/** Last committed offset by partition, as the table had it or as this process committed it. */
 	#committed = new Map<number, number>();
 	/** Last offset by partition that was handed to the decoder. */
@@ -121,6 +136,7 @@ export class TableWriter {
 		this.#engine = options.engine;
 		this.#config = options.config;
 		this.#clusterId = options.clusterId;
+		this.#schema = options.config.schema ?? DEFAULT_SCHEMA;
 		this.#mirror =
 			options.route.mode === "upsert"
 				? new Mirror({
@@ -200,6 +216,7 @@ export class TableWriter {
 			if (resets !== this.#resets || this.#committed.has(partition))
 				return this.#position(partition);
 			this.#know(snapshot);
+			this.#checkedAt = this.#engine.now();
 			if (snapshot !== undefined) {
 				if (this.#decoder.empty) this.#decoder = this.#newDecoder();
 				if (version !== undefined) this.#committed.set(partition, version);
@@ -265,6 +282,7 @@ export class TableWriter {
 				return { kind: "nothing" };
 			}
 			this.#pending = changes;
+			await this.#refresh();
 		}
 		const outcome = await this.#commit(this.#pending);
 		this.#pending = undefined;
@@ -316,7 +334,20 @@ export class TableWriter {
 			),
 		};
 		this.#since = undefined;
+		// Columns that came with the last commits, from whomever, are known from here on.
+		if (this.#snapshot?.metadata.schemaString !== this.#decodedFor)
+			this.#decoder = this.#newDecoder(pending.changes.keyColumns);
 		return pending;
+	}
+
+	/** Looks at the table when its schema has been trusted for as long as it may be. */
+	async #refresh(): Promise<void> {
+		const base = this.#snapshot;
+		if (base === undefined) return;
+		if (this.#engine.now() - this.#checkedAt < this.#schema.cacheTtlMs) return;
+		const snapshot = await refreshSnapshot(this.#engine, base);
+		if (this.#snapshot === base) this.#know(snapshot);
+		this.#checkedAt = this.#engine.now();
 	}
 
 	async #commit(pending: Pending): Promise<FlushOutcome> {
@@ -325,13 +356,18 @@ export class TableWriter {
 			const base = this.#snapshot;
 			const target = this.#target(base, pending.changes);
 			if (target.misfit !== undefined)
-				return { kind: "fenced", reason: target.misfit };
+				return {
+					kind: "fenced",
+					reason: target.misfit,
+					schemaChanges: target.changes,
+				};
 			let upsert: StagedUpsert | undefined;
 			try {
 				upsert = await this.#stage(base, pending, target.table);
 			} catch (error) {
 				const unread = await this.#setAside(error, pending, target.table);
-				if (unread !== undefined) return { kind: "fenced", reason: unread };
+				if (unread !== undefined)
+					return { kind: "fenced", reason: unread, schemaChanges: [] };
 				continue;
 			}
 			const { changes } = pending;
@@ -339,6 +375,7 @@ export class TableWriter {
 				return {
 					kind: "fenced",
 					reason: `dead letters of ${this.topic} are those of another writer`,
+					schemaChanges: [],
 				};
 			// Nothing but dead letters so far: the table is made with its first row.
 			if (base === undefined && changes.batch.length === 0)
@@ -346,10 +383,11 @@ export class TableWriter {
 			const files = pending.staged ?? [];
 			const fileActions: readonly Action[] =
 				upsert?.actions ?? files.map(({ add }) => ({ add }));
-			let schemaChanges: readonly SchemaChange[] = [];
+			let schemaChanges: readonly TableChange[] = [];
 			const outcome = await commit(this.#engine, {
 				base,
 				plan: (snapshot, winners): Plan => {
+					schemaChanges = [];
 					const fence = this.#fence(snapshot, offsets);
 					if (fence !== undefined) return { kind: "abandon", reason: fence };
 					if (
@@ -363,13 +401,13 @@ export class TableWriter {
 						return { kind: "abandon", reason: "stale" };
 					}
 					const table = same ? target : this.#target(snapshot, changes);
+					schemaChanges = table.changes;
 					if (table.misfit !== undefined)
 						return { kind: "abandon", reason: table.misfit };
 					if (!same && retyped(target.table, table.table)) {
 						delete pending.staged;
 						return { kind: "abandon", reason: "stale" };
 					}
-					schemaChanges = table.changes;
 					return {
 						kind: "commit",
 						actions: [
@@ -395,6 +433,8 @@ export class TableWriter {
 			switch (outcome.kind) {
 				case "committed": {
 					this.#know(outcome.snapshot);
+					this.#known = outcome.snapshot.schema;
+					this.#checkedAt = this.#engine.now();
 					for (const [partition, offset] of offsets)
 						this.#committed.set(partition, offset);
 					await upsert?.settle(outcome.snapshot);
@@ -413,7 +453,7 @@ export class TableWriter {
 				case "abandoned":
 					this.#know(outcome.snapshot);
 					if (outcome.reason !== "stale")
-						return { kind: "fenced", reason: outcome.reason };
+						return { kind: "fenced", reason: outcome.reason, schemaChanges };
 					// Others changed rows of ours, or added some: look the places up again.
 					break;
 				case "conflict":
@@ -490,7 +530,7 @@ export class TableWriter {
 	}
 
 	/** The table as the batch can be written to it, and the actions that make it so. */
-	#target(snapshot: Snapshot | undefined, changes: ChangeBatch): TargetTable {
+	#target(snapshot: Snapshot | undefined, changes: ChangeBatch): Target {
 		if (snapshot === undefined) {
 			const created = newLayout(
 				this.url,
@@ -504,8 +544,9 @@ export class TableWriter {
 			);
 			return { ...created, changes: [] };
 		}
-		return targetFor(snapshot, changes, {
-			config: this.#config,
+		return targetOf(snapshot, changes.batch.schema, {
+			known: this.#known,
+			rules: schemaRules(this.#schema, this.route.source),
 			uuid: this.#engine.uuid,
 		});
 	}
@@ -553,8 +594,11 @@ export class TableWriter {
 			: ["_ingestion_date"];
 	}
 
-	#newDecoder(): TableDecoder {
-		return decoderFor(this.#config, this.route, this.#snapshot);
+	#newDecoder(keyColumns: readonly string[] = []): TableDecoder {
+		const snapshot = this.#snapshot;
+		this.#known = snapshot?.schema;
+		this.#decodedFor = snapshot?.metadata.schemaString;
+		return decoderFor(this.#config, this.route, snapshot, keyColumns);
 	}
 
 	#position(partition: number): bigint | undefined {

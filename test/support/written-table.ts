@@ -215,7 +215,6 @@ function configOf(
 		history: false,
 		deletes: "hard",
 		partitionBy: [],
-		onNewColumn: "add",
 		batch: {
 			maxRows: 1e6,
 			maxBytes: 2 ** 28,

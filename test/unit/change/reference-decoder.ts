@@ -46,6 +46,8 @@ export class ReferenceDecoder {
 	#row = 0;
 	#extended = false;
 	#keyColumns: readonly string[] = [];
+	/** There is a table, by `tableSchema` or by the first batch. */
+	#made = false;
 
 	constructor(options: DecoderOptions) {
 		this.#options = options;
@@ -119,6 +121,7 @@ export class ReferenceDecoder {
 				shown.set("_cdc_operation", JSON.stringify(this.#operations[row]));
 			return Object.fromEntries(shown);
 		});
+		this.#made = true;
 		this.#settled = new Map(this.#types);
 		this.#entries = [];
 		this.#texts = [];
@@ -271,7 +274,8 @@ export class ReferenceDecoder {
 	#mayAdd(place: Path): boolean {
 		const name = String(place.at(-1));
 		const { onNewColumn = "add", tableSchema } = this.#options;
-		if (onNewColumn !== "add" && tableSchema !== undefined) return false;
+		if (onNewColumn !== "add" && (tableSchema !== undefined || this.#made))
+			return false;
 		if (name === "" || !name.isWellFormed()) return false;
 		if (place.length === 1 && RESERVED.has(name.toLowerCase())) return false;
 		const parent = column(place.slice(0, -1));

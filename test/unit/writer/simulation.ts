@@ -355,7 +355,6 @@ function configOf(random: () => number): WriterConfig {
 		history: true,
 		deletes: "hard",
 		partitionBy: undefined,
-		onNewColumn: "add",
 		batch: {
 			maxRows: 1 + Math.floor(random() * 12),
 			maxBytes: 1e6,

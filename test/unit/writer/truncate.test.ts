@@ -83,7 +83,6 @@ function writerOf(engine: Engine): TableWriter {
 			history: false,
 			deletes: "hard",
 			partitionBy: undefined,
-			onNewColumn: "add",
 			batch: {
 				maxRows: 10,
 				maxBytes: 1e6,

@@ -336,7 +336,6 @@ function writerOf(
 			history: false,
 			deletes: "hard",
 			partitionBy: undefined,
-			onNewColumn: "add",
 			batch: {
 				maxRows: 10,
 				maxBytes: 1e6,

@@ -302,7 +302,6 @@ function configOf(options: Partial<WriterConfig>): WriterConfig {
 		history: false,
 		deletes: "hard",
 		partitionBy: undefined,
-		onNewColumn: "add",
 		batch: {
 			maxRows: 10,
 			maxBytes: 1e6,

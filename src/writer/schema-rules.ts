@@ -1,0 +1,47 @@
+/** What to do with values that a table does not fit yet. */
+export interface SchemaRules {
+	/**
+	 * `evolve` the table; `rescue` what it has no column for; or `freeze` it: a record that does not fit is a
+	 * dead letter.
+	 */
+	readonly contract: "evolve" | "freeze" | "rescue";
+	/** With `evolve`: a field that the table has no column for. */
+	readonly onNewColumn: "add" | "rescue";
+	/** With `evolve`: a value that only a wider type of its column holds. */
+	readonly onWiden: "widen" | "rescue";
+}
+
+export interface SchemaConfig extends SchemaRules {
+	/** How long a table's schema is trusted without a look at the table. */
+	readonly cacheTtlMs: number;
+	/** Rules of single tables; the first that matches `schema.table` counts. */
+	readonly tables: readonly {
+		readonly table: RegExp;
+		readonly rules: Partial<SchemaRules>;
+	}[];
+}
+
+export const DEFAULT_SCHEMA: SchemaConfig = {
+	contract: "evolve",
+	onNewColumn: "add",
+	onWiden: "widen",
+	cacheTtlMs: 300_000,
+	tables: [],
+};
+
+/** The rules for a table of the source. */
+export function schemaRules(
+	{ cacheTtlMs: _, tables, ...rules }: SchemaConfig,
+	source: string,
+): SchemaRules {
+	const own = tables.find(({ table }) => table.test(source))?.rules ?? {};
+	const merged = { ...rules, ...own };
+	return merged.contract === "evolve"
+		? merged
+		: { ...merged, onNewColumn: "rescue", onWiden: "rescue" };
+}
+
+/** Whether a table's schema can become another by what the source sends. */
+export function evolves({ onNewColumn, onWiden }: SchemaRules): boolean {
+	return onNewColumn === "add" || onWiden === "widen";
+}
