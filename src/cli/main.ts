@@ -6,6 +6,7 @@ const USAGE = `Usage: tributary COMMAND [flags]
   writer     consume Kafka topics and write Delta tables
   operator   run the Kubernetes operator
   table      make, read and look after a Delta table
+  cdc        pipelines on a cluster; kubectl cdc is the same
   version    print the version
 
 tributary COMMAND --help says more. For example:
@@ -13,10 +14,11 @@ tributary COMMAND --help says more. For example:
   tributary table read s3://lake/shop/orders --limit 10
 `;
 
+/** @returns the exit status where it is not 0 */
 type Command = (
 	argv: readonly string[],
 	out: NodeJS.WritableStream,
-) => Promise<void>;
+) => Promise<number> | Promise<void>;
 
 /** Loaded when called for: a writer has no use for the Kubernetes client. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -24,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	writer: async () => (await import("./writer.ts")).writerCommand,
 	operator: async () => (await import("./operator.ts")).operatorCommand,
 	table: async () => (await import("./table.ts")).tableCommand,
+	cdc: async () => (await import("./cdc.ts")).cdcCommand,
 };
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -44,8 +47,7 @@ async function main(argv: readonly string[]): Promise<number> {
 		return 2;
 	}
 	try {
-		await (await load())(rest, process.stdout);
-		return 0;
+		return (await (await load())(rest, process.stdout)) ?? 0;
 	} catch (error) {
 		if (!(error instanceof TributaryError)) throw error;
 		process.stderr.write(

@@ -145,6 +145,14 @@ test("a collection of MongoDB is read again beside the stream, once for each non
 			expect(await snapshotReads("again.shop.orders")).toHaveLength(3),
 		soon,
 	);
+	// Until the first heartbeat after it, a restart would begin the first snapshot anew.
+	await vi.waitFor(
+		async () =>
+			expect(JSON.stringify(await client.offsets("data.again"))).not.toMatch(
+				/initsync|"offsets":\[\]/,
+			),
+		soon,
+	);
 
 	await until(() => look(resnapshot("n1")), {
 		...running,

@@ -69,13 +69,15 @@ export class TestApiServer {
 		await new Promise((resolve) => this.#server.close(resolve));
 	}
 
-	client(): ApiClient {
+	get url(): string {
 		const { port } = this.#server.address() as AddressInfo;
+		return `http://127.0.0.1:${port}`;
+	}
+
+	client(): ApiClient {
 		const config = new KubeConfig();
 		config.loadFromOptions({
-			clusters: [
-				{ name: "c", server: `http://127.0.0.1:${port}`, skipTLSVerify: true },
-			],
+			clusters: [{ name: "c", server: this.url, skipTLSVerify: true }],
 			users: [{ name: "u", token: "t" }],
 			contexts: [{ name: "x", cluster: "c", user: "u" }],
 			currentContext: "x",
@@ -291,11 +293,16 @@ export class TestApiServer {
 		}
 		if (method === "PATCH" || method === "PUT") {
 			const { metadata: _, ...fields } = body ?? {};
-			this.put(path, {
-				...found.object,
-				...fields,
+			const changed =
+				request.headers["content-type"] === "application/merge-patch+json"
+					? (mergePatched(found.object, fields) as Json)
+					: { ...found.object, ...fields };
+			const wanted = {
+				...changed,
 				metadata: { ...found.object.metadata, ...meta },
-			});
+			};
+			if (url.searchParams.get("dryRun") === "All") return ok(response, wanted);
+			this.put(path, wanted);
 			return ok(response, this.get(path) ?? found.object);
 		}
 		fail(response, 405, "MethodNotAllowed", method);
@@ -390,6 +397,20 @@ function parse(path: string) {
 		path:
 			subresource === undefined ? path : path.slice(0, path.lastIndexOf("/")),
 	};
+}
+
+/** RFC 7386. */
+function mergePatched(target: unknown, patch: unknown): unknown {
+	if (typeof patch !== "object" || patch === null || Array.isArray(patch))
+		return patch;
+	const result: Json =
+		typeof target === "object" && target !== null && !Array.isArray(target)
+			? { ...target }
+			: {};
+	for (const [name, value] of Object.entries(patch))
+		if (value === null) delete result[name];
+		else result[name] = mergePatched(result[name], value);
+	return result;
 }
 
 function canonical(value: unknown): string {
