@@ -1,6 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { stringify } from "yaml";
+import { grafanaJson } from "../observe/dashboard.ts";
+import { DASHBOARDS } from "../observe/dashboards.ts";
 import { customResourceDefinition, jsonSchema } from "../resource/crd.ts";
 import { helmValues } from "../resource/helm-values.ts";
 import { KINDS } from "../resource/kinds.ts";
@@ -23,6 +25,11 @@ export function generatedFiles(): ReadonlyMap<string, string> {
 		);
 	}
 	files.set("docs/reference/metrics.md", metricsPage());
+	for (const [name, dashboard] of Object.entries(DASHBOARDS))
+		files.set(
+			`helm/tributary/files/dashboards/${name}.json`,
+			`${JSON.stringify(grafanaJson(dashboard), null, 2)}\n`,
+		);
 	files.set(
 		"helm/tributary/values.schema.json",
 		`${JSON.stringify(
