@@ -94,3 +94,14 @@ export function openMemoryDisk(): MemoryDisk {
 		size: (file) => files.get(file)?.length ?? 0,
 	};
 }
+
+/** A disk for each shard of each table, as long as the function lives. */
+export function memoryDisks(): (tableId: string, shard: string) => MemoryDisk {
+	const disks = new Map<string, MemoryDisk>();
+	return (tableId, shard) => {
+		const name = `${tableId}/${shard}`;
+		const disk = disks.get(name) ?? openMemoryDisk();
+		disks.set(name, disk);
+		return disk;
+	};
+}

@@ -25,12 +25,12 @@ export async function faultyRows(
 	{
 		engine,
 		table,
-		softDeletes,
+		storesDeleted,
 	}: {
 		readonly engine: Engine;
 		readonly table: TableLayout;
-		/** Rows that are gone are stored too. */
-		readonly softDeletes: boolean;
+		/** Rows that the source has deleted are written too. */
+		readonly storesDeleted: boolean;
 	},
 ): Promise<ReadonlyMap<number, Reason> | undefined> {
 	const constraint =
@@ -45,7 +45,7 @@ export async function faultyRows(
 	const stored = Int32Array.from(
 		{ length: changes.batch.length },
 		(_, row) => row,
-	).filter((row) => softDeletes || changes.deleted[row] !== 1);
+	).filter((row) => storesDeleted || changes.deleted[row] !== 1);
 	const faults = new Map<number, Reason>();
 	if (constraint) {
 		const refused = refusedRows(table, take(changes.batch, stored), {

@@ -17,7 +17,7 @@ import {
 } from "../delta/stage.ts";
 import { messageOf, TributaryError } from "../errors.ts";
 import { IndexMemory } from "../index/key-index.ts";
-import { openMemoryDisk } from "../storage/memory-disk.ts";
+import { memoryDisks } from "../storage/memory-disk.ts";
 import { DEFAULT_INDEX_MEMORY, type WriterConfig } from "./config.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import type { DeadLetterTable } from "./dead-letter-table.ts";
@@ -496,7 +496,8 @@ export class TableWriter {
 		const faults = await faultyRows(error, pending.changes, {
 			engine: this.#engine,
 			table,
-			softDeletes: this.#config.deletes === "soft",
+			storesDeleted:
+				this.#mirror === undefined || this.#config.deletes === "soft",
 		});
 		if (faults === undefined) throw error;
 		const rest = this.#refusals.setAside(
@@ -625,14 +626,3 @@ export type TableIndexOptions = Pick<
 	MirrorOptions,
 	"disk" | "memory" | "onFollowed" | "onIndexFailure"
 >;
-
-/** Disks that live as long as the table's writer. */
-function memoryDisks(): MirrorOptions["disk"] {
-	const disks = new Map<string, ReturnType<typeof openMemoryDisk>>();
-	return (tableId, shard) => {
-		const name = `${tableId}/${shard}`;
-		const disk = disks.get(name) ?? openMemoryDisk();
-		disks.set(name, disk);
-		return disk;
-	};
-}
