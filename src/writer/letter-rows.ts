@@ -1,5 +1,6 @@
 import type { ChangeBatch } from "../change/decoder.ts";
 import { take } from "../columnar/batch.ts";
+import type { StructType } from "../columnar/types.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import type { WriterConfig } from "./config.ts";
 import type { DeadLetter } from "./dead-letter.ts";
@@ -28,12 +29,16 @@ export class LetterRows {
 	rows: readonly DeadLetter[];
 	/** By the letter's id. */
 	readonly verdicts: Map<string, Verdict>;
+	/** Of the table as it was when they were decoded. */
+	readonly schema: StructType;
 
 	private constructor(
 		changes: ChangeBatch,
 		rows: readonly DeadLetter[],
 		verdicts: Map<string, Verdict>,
+		schema: StructType,
 	) {
+		this.schema = schema;
 		this.changes = changes;
 		this.rows = rows;
 		this.verdicts = verdicts;
@@ -85,7 +90,12 @@ export class LetterRows {
 					judge(letter, { kind: "failed", reason: decoded });
 			}
 		}
-		const found = new LetterRows(decoder.finish(nowMs), rows, verdicts);
+		const found = new LetterRows(
+			decoder.finish(nowMs),
+			rows,
+			verdicts,
+			snapshot.schema,
+		);
 		if (route.mode === "upsert") found.#order();
 		return found;
 	}

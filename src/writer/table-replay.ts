@@ -8,7 +8,7 @@ import {
 	refreshSnapshot,
 	type Snapshot,
 } from "../delta/snapshot.ts";
-import { stageFiles } from "../delta/stage.ts";
+import { stageFiles, type TableLayout } from "../delta/stage.ts";
 import { TributaryError } from "../errors.ts";
 import { IndexMemory } from "../index/key-index.ts";
 import { SHARD_TAG } from "../index/shard-tag.ts";
@@ -20,7 +20,9 @@ import { letterId } from "./letter-filter.ts";
 import { LetterRows, type Verdict } from "./letter-rows.ts";
 import type { Route } from "./route.ts";
 import { faultyRows } from "./row-faults.ts";
-import { demandsNewFiles, retyped, targetFor } from "./table-layout.ts";
+import { DEFAULT_SCHEMA, schemaRules } from "./schema-rules.ts";
+import { demandsNewFiles, retyped } from "./table-layout.ts";
+import { targetOf } from "./table-schema.ts";
 import { addsRows, Mirror, type StagedUpsert } from "./upsert.ts";
 
 /** A replay's `txn` in its table: nothing of it may come any more, or it is there. */
@@ -219,14 +221,18 @@ export class TableReplay {
 	}
 
 	#target(snapshot: Snapshot, rows: LetterRows) {
-		const { config, engine } = this.#options;
-		return targetFor(snapshot, rows.changes, { config, uuid: engine.uuid });
+		const { config, route, engine } = this.#options;
+		return targetOf(snapshot, rows.changes.batch.schema, {
+			known: rows.schema,
+			rules: schemaRules(config.schema ?? DEFAULT_SCHEMA, route.source),
+			uuid: engine.uuid,
+		});
 	}
 
 	async #setAside(
 		error: unknown,
 		rows: LetterRows,
-		table: ReturnType<typeof targetFor>["table"],
+		table: TableLayout,
 	): Promise<void> {
 		const { engine, config } = this.#options;
 		const faults = await faultyRows(error, rows.changes, {

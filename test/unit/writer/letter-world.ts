@@ -47,7 +47,6 @@ export class LetterWorld {
 			history: false,
 			deletes: "hard",
 			partitionBy: [],
-			onNewColumn: "add",
 			batch: {
 				maxRows: 1e6,
 				maxBytes: 1e9,
