@@ -12,6 +12,7 @@ import { type Cluster, startCluster } from "../stack/cluster.ts";
 import { JUDGES_PYTHON, type Stack, startStack } from "../stack/components.ts";
 import { buildImage, IMAGE } from "../stack/image.ts";
 import { startKindCluster } from "../stack/kind.ts";
+import { cdcPluginTests } from "./cdc-plugin.ts";
 
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, "..");
@@ -421,6 +422,16 @@ test("what is changed or deleted by hand is put back", async () => {
 	await change(4);
 	await tableEqualsOrders("shop/orders");
 });
+
+cdcPluginTests(() => ({
+	dir,
+	cluster,
+	namespace: NAMESPACE,
+	connectUrl: stack.connect.url,
+	status,
+	change,
+	equal: () => tableEqualsOrders("shop/orders"),
+}));
 
 test.each<[string, Changes, string, RegExp]>([
 	[

@@ -33,6 +33,12 @@ const COMMANDS: Readonly<Record<string, CdcCommand>> = {
 		flags: ["all-namespaces", "output"],
 		load: async () => (await import("./cdc/status.ts")).showStatus,
 	},
+	plan: {
+		form: "-f FILE",
+		does: "what applying a file would change, in the resource, the connector and the writers; changes nothing",
+		flags: ["filename", "output"],
+		load: async () => (await import("./cdc/plan.ts")).showPlan,
+	},
 	pause: {
 		form: "NAME",
 		does: "the connector is paused, the writers commit what they hold and end",
@@ -74,6 +80,12 @@ const COMMANDS: Readonly<Record<string, CdcCommand>> = {
 		does: "lines of its writers",
 		flags: ["follow", "previous", "tail", "since", "operator"],
 		load: async () => (await import("./cdc/logs.ts")).showLogs,
+	},
+	report: {
+		form: "NAME",
+		does: "resources, events, logs and the connector in one archive for whoever helps, secrets masked",
+		flags: ["to", "output"],
+		load: async () => (await import("./cdc/report.ts")).makeReport,
 	},
 };
 
