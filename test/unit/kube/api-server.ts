@@ -218,6 +218,8 @@ export class TestApiServer {
 	): Promise<void> {
 		const url = new URL(request.url ?? "/", "http://x");
 		const method = request.method ?? "GET";
+		if (url.pathname === "/version")
+			return ok(response, { gitVersion: "v1.36.3" });
 		const body =
 			Number(request.headers["content-length"] ?? 0) > 0
 				? ((await json(request)) as Json)
