@@ -74,7 +74,9 @@ export function cdcPluginTests(stage: () => Stage): void {
 		const text = await fine("status", "shop");
 		expect(text).toContain("Pipeline   data/shop  Running");
 		expect(text).toMatch(/shop-writer-0 Running, ready/);
-		expect(text).toMatch(/\n {2}orders +\d+ +\d+ +\d+[smh] ago\n/);
+		expect(text).toMatch(
+			/\n {2}orders +\d+ +\d+ +\d+ +[\d.]+ KiB +\d+[smh] ago +\d+[smh] ago\n/,
+		);
 		expect(text).toContain("Next       nothing to do");
 		expect(await fine("status")).toMatch(/data +shop +Running +yes/);
 		expect(await fine("tables", "shop")).toMatch(/orders +\d+/);

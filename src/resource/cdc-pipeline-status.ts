@@ -32,6 +32,14 @@ const table = z.strictObject({
 		.optional()
 		.describe("Rows that the running writers committed since they started."),
 	lastCommit: time.optional().describe("Time of that commit."),
+	newestChange: time
+		.optional()
+		.describe("Newest change that it holds, by the source's clock."),
+	tableRows: count
+		.optional()
+		.describe("Rows of the table, where its files tell; a minute old at most."),
+	files: count.optional().describe("Data files of the table."),
+	bytes: count.optional().describe("Bytes of these files."),
 });
 
 const task = z.strictObject({

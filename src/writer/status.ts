@@ -225,6 +225,20 @@ export class WriterStatus {
 		return { version, files, bytes, rows };
 	}
 
+	#sizeNow(
+		path: string,
+		nowMs: number,
+	): Pick<WriterReport["tables"][number], "tableRows" | "files" | "bytes"> {
+		const table = this.writers().find(({ route }) => route.path === path);
+		if (table === undefined) return {};
+		const { rows, files, bytes } = this.#size(table, nowMs);
+		return {
+			...(rows !== undefined && { tableRows: rows }),
+			...(files !== undefined && { files }),
+			...(bytes !== undefined && { bytes }),
+		};
+	}
+
 	/** The body of `/status`. */
 	report(): WriterReport {
 		const now = Date.now();
@@ -244,6 +258,10 @@ export class WriterStatus {
 				version: table.version,
 				rows: table.rows,
 				lastCommit: new Date(table.lastCommitMs).toISOString(),
+				...(table.newestSourceMs > 0 && {
+					newestChange: new Date(table.newestSourceMs).toISOString(),
+				}),
+				...this.#sizeNow(name, now),
 			})),
 			lagRecords: this.#lagRecords() ?? null,
 			freshnessSeconds: newest === 0 ? null : (now - newest) / 1000,
@@ -262,6 +280,12 @@ export interface WriterReport {
 		/** Changes that this process committed. */
 		readonly rows: number;
 		readonly lastCommit: string;
+		/** Of the source's clock. */
+		readonly newestChange?: string;
+		/** Of the newest version that this writer has read. */
+		readonly tableRows?: number;
+		readonly files?: number;
+		readonly bytes?: number;
 	}[];
 	readonly lagRecords: number | null;
 	/** Age of the newest source change that is committed. */

@@ -10,7 +10,7 @@ import {
 } from "./cluster.ts";
 import { CdcError } from "./errors.ts";
 import type { Session } from "./session.ts";
-import { age, ago, plain, wrapped } from "./text.ts";
+import { age, ago, bytesText, plain, wrapped } from "./text.ts";
 
 /** Exit status of `status` where a pipeline is not as it is meant to be. */
 export const NOT_OK = 3;
@@ -170,15 +170,26 @@ export function chainText(chain: Chain, nowMs: number): string {
 	return `${lines.join("\n")}\n`;
 }
 
-/** Name, version, rows and freshness of tables. Pure. */
+/** Version, size and freshness of tables. Pure. */
 export function tablesText(tables: Chain["tables"], nowMs: number): string {
 	return tableText(
-		["TABLE", "VERSION", "ROWS WRITTEN", "LAST COMMIT"],
+		[
+			"TABLE",
+			"VERSION",
+			"ROWS",
+			"FILES",
+			"SIZE",
+			"LAST COMMIT",
+			"NEWEST CHANGE",
+		],
 		tables.map((table) => [
 			plain(table.name),
 			String(table.version ?? "-"),
-			String(table.rows ?? "-"),
+			String(table.tableRows ?? "-"),
+			String(table.files ?? "-"),
+			table.bytes === undefined ? "-" : bytesText(table.bytes),
 			ago(table.lastCommit, nowMs) || "-",
+			ago(table.newestChange, nowMs) || "-",
 		]),
 	);
 }

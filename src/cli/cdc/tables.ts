@@ -19,8 +19,5 @@ export async function showTables(
 		out.write(
 			`${object.metadata.name} has written no table yet; see kubectl cdc status ${object.metadata.name}\n`,
 		);
-	else
-		out.write(
-			`${tablesText(tables, session.now())}\nin ${location}; rows are those of the running writers since they started\n`,
-		);
+	else out.write(`${tablesText(tables, session.now())}\nin ${location}\n`);
 }

@@ -35,3 +35,14 @@ export function ago(time: string | undefined | null, nowMs: number): string {
 	const text = age(time, nowMs);
 	return text === "" ? "" : `${text} ago`;
 }
+
+/** Bytes in the largest unit of which there is one at least. */
+export function bytesText(bytes: number): string {
+	const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+	const step = Math.min(
+		units.length - 1,
+		bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10),
+	);
+	const value = bytes / 1024 ** step;
+	return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
+}

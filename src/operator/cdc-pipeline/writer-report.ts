@@ -12,6 +12,10 @@ const report = z.object({
 				version: number.optional(),
 				rows: number.optional(),
 				lastCommit: z.string().max(64).optional(),
+				newestChange: z.string().max(64).optional(),
+				tableRows: number.optional(),
+				files: number.optional(),
+				bytes: number.optional(),
 			}),
 		)
 		.default([]),
@@ -96,7 +100,9 @@ function mergeTables(reports: readonly WriterReport[]): WriterReport["tables"] {
 			...(table.rows !== undefined && {
 				rows: table.rows + (other?.rows ?? 0),
 			}),
-			...latest(table.lastCommit, other?.lastCommit),
+			...latest("lastCommit", table.lastCommit, other?.lastCommit),
+			...latest("newestChange", table.newestChange, other?.newestChange),
+			...sizeOf((other?.version ?? -1) > (table.version ?? -1) ? other : table),
 		});
 	}
 	return [...tables.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -110,14 +116,29 @@ function max(
 	return numbers.length === 0 ? {} : { [name]: Math.max(...numbers) };
 }
 
-function latest(...values: readonly (string | undefined)[]): {
-	lastCommit?: string;
-} {
-	const lastCommit = values
+function latest<Name extends "lastCommit" | "newestChange">(
+	name: Name,
+	...values: readonly (string | undefined)[]
+): { [N in Name]?: string } {
+	const last = values
 		.filter((value) => value !== undefined)
 		.sort()
 		.at(-1);
-	return lastCommit === undefined ? {} : { lastCommit };
+	return (last === undefined ? {} : { [name]: last }) as {
+		[N in Name]?: string;
+	};
+}
+
+/** How large the table is, by the writer that has read the newest version. */
+function sizeOf(
+	table: WriterReport["tables"][number] | undefined,
+): Pick<WriterReport["tables"][number], "tableRows" | "files" | "bytes"> {
+	const { tableRows, files, bytes } = table ?? {};
+	return {
+		...(tableRows !== undefined && { tableRows }),
+		...(files !== undefined && { files }),
+		...(bytes !== undefined && { bytes }),
+	};
 }
 
 function known(values: readonly (number | null | undefined)[]): number[] {

@@ -46,6 +46,10 @@ function put(name = "shop", status: object = {}, changes: object = {}): void {
 					version: 12,
 					rows: 200,
 					lastCommit: new Date().toISOString(),
+					newestChange: new Date().toISOString(),
+					tableRows: 150,
+					files: 3,
+					bytes: 20_480,
 				},
 			],
 			connector: {
@@ -82,8 +86,8 @@ Kafka      topics shop.*: 3 records behind, newest change N old
 Writers    1 of 1 ready, upsert to s3://lake/shop
            shop-writer-0 Running, ready, 2 restarts, N old
 Tables     1
-  TABLE   VERSION  ROWS WRITTEN  LAST COMMIT
-  orders  12       200           N ago
+  TABLE   VERSION  ROWS  FILES  SIZE      LAST COMMIT  NEWEST CHANGE
+  orders  12       150   3      20.0 KiB  N ago       N ago
 Next       nothing to do
 `,
 	);
