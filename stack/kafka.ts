@@ -89,10 +89,8 @@ export async function startKafka(
 				"kafka.tools.StorageTool",
 				"format",
 				"--standalone",
-				"-t",
-				Buffer.from(randomUUID().replaceAll("-", ""), "hex").toString(
-					"base64url",
-				),
+				// One word, because an id may begin with a dash.
+				`--cluster-id=${Buffer.from(randomUUID().replaceAll("-", ""), "hex").toString("base64url")}`,
 				"-c",
 				properties,
 				...(place.secured === undefined ? [] : scramUsers(place.secured)),

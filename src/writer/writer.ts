@@ -32,6 +32,8 @@ const TOPIC_POLL_MS = 2000;
 const END_POLL_MS = 10_000;
 /** Dead letters of a commit that the log has one by one, by code. */
 const MAX_TOLD = 5;
+/** How long one table's commit may hold up the batches of others. */
+const PATIENCE_MS = 200;
 
 export interface WriterHandle {
 	readonly status: WriterStatus;
@@ -430,8 +432,8 @@ class Writer {
 	}
 
 	/**
-	 * Commits a full table. While the commit before is under way, this partition waits; a table that
-	 * fails gives its place up until it works again.
+	 * Commits a full table. The commit before gets a moment to end; a table that is slow or fails gives
+	 * its place up until it works, because batches of all partitions come in turns.
 	 * @returns whether the batch goes on
 	 */
 	async #makeRoom(
@@ -440,13 +442,14 @@ class Writer {
 		{ flusher, placement }: Parts,
 	): Promise<boolean> {
 		while (this.#full(table)) {
-			if (flusher.failing(table)) {
-				this.#wait(place, placement, () => flusher.failing(table));
+			const before = flusher.running(table);
+			if (before !== undefined && !flusher.failing(table))
+				await this.#soon(before);
+			if (flusher.running(table) !== undefined) {
+				this.#wait(place, placement, () => flusher.running(table) !== undefined);
 				return false;
 			}
-			const before = flusher.running(table);
-			if (before !== undefined) await before;
-			else {
+			if (this.#full(table)) {
 				// It takes what there is at once, and commits it while more is decoded.
 				void flusher.flush(table);
 				await Promise.resolve();
@@ -454,6 +457,13 @@ class Writer {
 			}
 		}
 		return true;
+	}
+
+	/** Waits for something, but not long. */
+	async #soon(one: Promise<void>): Promise<void> {
+		const enough = new AbortController();
+		await Promise.race([one, this.#clock.sleep(PATIENCE_MS, enough.signal)]);
+		enough.abort();
 	}
 
 	/** No batches of a partition as long as something holds, and no rebalance comes. */
@@ -526,9 +536,9 @@ class Writer {
 		const subscription = this.#subscription;
 		if (subscription === undefined) return;
 		try {
-			await subscription.stop();
 			// The last commits are tried once more at most: whoever comes next reads the positions.
 			if (this.#stopping.signal.aborted) this.#giveUp.abort();
+			await subscription.stop();
 			await Promise.all(
 				this.#all()
 					// What fails is dropped, and read again.

@@ -41,6 +41,11 @@ export class ChangingCollection {
 		this.#next = new Array<number>(options.partitions).fill(0);
 	}
 
+	/** Of all partitions, tombstones included. */
+	get records(): number {
+		return this.#next.reduce((sum, next) => sum + next, 0);
+	}
+
 	/** One change; a delete is two records. */
 	change(): ChangeRecord[] {
 		const number = Math.floor(this.#random() * this.#keys);

@@ -16,6 +16,12 @@ export interface PipelineOptions {
 	readonly sink: Readonly<Record<string, unknown>>;
 	readonly batch: Readonly<Record<string, unknown>>;
 	readonly kafka?: Readonly<Record<string, unknown>>;
+	/** Collections of the source; `shop.orders` unless given. */
+	readonly include?: readonly string[];
+	/** Where the writers meet the store, when that is not its own address. */
+	readonly endpoint?: string;
+	/** More environment of the writers. */
+	readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface WriterProcess {
@@ -23,6 +29,8 @@ export interface WriterProcess {
 	/** Its exit status, `null` when a signal ended it. */
 	readonly exited: Promise<number | null>;
 	status(): Promise<WriterReport>;
+	/** The figures of `/metrics`, as text. */
+	metrics(): Promise<string>;
 	/** Ends it and gives its exit status. */
 	end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null>;
 }
@@ -33,12 +41,17 @@ export class WriterUnderTest {
 	readonly logFile: string;
 	readonly #config: string;
 	readonly #bootstrap: string;
+	readonly #env: Readonly<Record<string, string>>;
 	readonly #running = new Set<WriterProcess>();
 
 	constructor(options: PipelineOptions) {
 		const { name, dir, stack, sink, batch } = options;
 		const { kafka, s3 } = stack;
 		this.#bootstrap = kafka.bootstrap;
+		this.#env = {
+			TRIBUTARY_SECRET_LAKE_AWS_ENDPOINT_URL: options.endpoint ?? s3.endpoint,
+			...options.env,
+		};
 		this.#config = join(dir, `${name}.yaml`);
 		this.logFile = join(dir, `${name}.log`);
 		this.lake = {
@@ -58,7 +71,7 @@ export class WriterUnderTest {
 				source: {
 					type: "mongodb",
 					connectionSecretRef: { name: "source", key: "uri" },
-					include: ["shop.orders"],
+					include: options.include ?? ["shop.orders"],
 				},
 				kafka: {
 					bootstrapServers: [kafka.bootstrap],
@@ -77,11 +90,15 @@ export class WriterUnderTest {
 		writeFileSync(this.#config, stringify(pipeline));
 	}
 
-	async start(): Promise<WriterProcess> {
+	async start(
+		env: Readonly<Record<string, string>> = {},
+	): Promise<WriterProcess> {
 		const [port = 0] = await freePorts(1);
 		const { credentials } = this.lake;
 		const log = openSync(this.logFile, "a");
-		const child = spawn(TRIBUTARY, ["writer", "--config", this.#config], {
+		// The kernel ends the writer when the test's process dies, however it dies.
+		const argv = ["--pdeathsig=KILL", "--", TRIBUTARY, "writer", "--config"];
+		const child = spawn("setpriv", [...argv, this.#config], {
 			env: {
 				...process.env,
 				KAFKA_BOOTSTRAP_SERVERS: this.#bootstrap,
@@ -91,7 +108,8 @@ export class WriterUnderTest {
 				TRIBUTARY_SECRET_LAKE_AWS_SECRET_ACCESS_KEY:
 					credentials.secretAccessKey,
 				TRIBUTARY_SECRET_LAKE_AWS_REGION: credentials.region,
-				TRIBUTARY_SECRET_LAKE_AWS_ENDPOINT_URL: credentials.endpoint,
+				...this.#env,
+				...env,
 			},
 			stdio: ["ignore", log, log],
 		});
@@ -103,6 +121,8 @@ export class WriterUnderTest {
 				const answer = await fetch(`http://127.0.0.1:${port}/status`);
 				return (await answer.json()) as WriterReport;
 			},
+			metrics: async () =>
+				await (await fetch(`http://127.0.0.1:${port}/metrics`)).text(),
 			end: async (signal) => {
 				child.kill(signal);
 				const code = await exited;
@@ -112,6 +132,11 @@ export class WriterUnderTest {
 		};
 		this.#running.add(running);
 		return running;
+	}
+
+	/** Those that were not ended through `end`. */
+	get running(): readonly WriterProcess[] {
+		return [...this.#running];
 	}
 
 	/** For a test's clean-up. */
