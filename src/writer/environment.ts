@@ -58,7 +58,7 @@ export const ENVIRONMENT = {
 		"seconds for which a table's schema is trusted without a look at the table (300); every commit checks it",
 	DELTA_BATCH_SIZE: "rows after which a table is committed (50000)",
 	DELTA_MAX_PENDING_BYTES:
-		"bytes that all tables may hold together before the largest is committed early (268435456)",
+		"bytes of changes that all tables may hold together (268435456): at half of it the largest are committed early, at all of it no more is read",
 	DELTA_BATCH_TIMEOUT_MS: "longest wait of a change for its commit (5000)",
 	SOURCE_TYPE: "mongodb (default), postgresql or mysql",
 	LOG_LEVEL: "debug, info (default), warn or error",

@@ -72,6 +72,8 @@ export type FlushOutcome =
 interface Pending {
 	/** Without the rows that the table refused. */
 	changes: ChangeBatch;
+	/** Of its records. */
+	readonly bytes: number;
 	/** With upsert: the partition of each row. */
 	partitions: Int32Array;
 	readonly refused: RefusedOfBatch;
@@ -181,6 +183,11 @@ export class TableWriter {
 
 	get bytes(): number {
 		return this.#decoder.bytes + this.#refusals.bytes;
+	}
+
+	/** Of the records that are not committed, the batch that waits for its commit included. */
+	get held(): number {
+		return this.bytes + (this.#pending?.bytes ?? 0);
 	}
 
 	get pendingSince(): number | undefined {
@@ -322,8 +329,9 @@ export class TableWriter {
 	}
 
 	#take(): Pending {
-		const rows = this.#decoder.rows;
+		const { rows } = this.#decoder;
 		const pending = {
+			bytes: this.bytes,
 			changes: this.#decoder.finish(this.#engine.now()),
 			partitions: this.#partitions.slice(0, rows),
 			refused: this.#refusals.take(),

@@ -343,6 +343,16 @@ class Writer {
 			this.#wait(place, placement, () => placement.next(place) === undefined);
 			return;
 		}
+		const { flusher } = parts;
+		const tables = this.#tables.get(topic) ?? [];
+		// A table that fails takes no more than it has, and all together no more than their bound.
+		const wait = (): boolean =>
+			tables.some((table) => flusher.failing(table)) || this.#overfull();
+		if (wait()) {
+			this.#bound(flusher);
+			this.#wait(place, placement, wait);
+			return;
+		}
 		const endBeat = this.#clock.every(heartbeatMs(this.#config.kafka), () => {
 			batch
 				.heartbeat()
@@ -446,7 +456,11 @@ class Writer {
 			if (before !== undefined && !flusher.failing(table))
 				await this.#soon(before);
 			if (flusher.running(table) !== undefined) {
-				this.#wait(place, placement, () => flusher.running(table) !== undefined);
+				this.#wait(
+					place,
+					placement,
+					() => flusher.running(table) !== undefined,
+				);
 				return false;
 			}
 			if (this.#full(table)) {
@@ -491,13 +505,21 @@ class Writer {
 		return table.rows >= maxRows || table.bytes >= maxBytes;
 	}
 
-	/** All tables together stay within a bound: the largest is committed early. */
+	#overfull(): boolean {
+		return this.#held() >= this.#config.batch.maxTotalBytes;
+	}
+
+	#held(): number {
+		return this.#all().reduce((sum, { held }) => sum + held, 0);
+	}
+
+	/** Tables are committed early, the largest first, when all together are at half of their bound. */
 	#bound(flusher: Flusher): void {
-		const tables = this.#all();
-		let total = tables.reduce((sum, { bytes }) => sum + bytes, 0);
-		for (const table of tables.sort((a, b) => b.bytes - a.bytes)) {
-			if (total <= this.#config.batch.maxTotalBytes) return;
-			total -= table.bytes;
+		let excess = this.#held() - this.#config.batch.maxTotalBytes / 2;
+		if (excess <= 0) return;
+		for (const table of this.#all().sort((a, b) => b.bytes - a.bytes)) {
+			if (excess <= 0 || table.bytes === 0) return;
+			excess -= table.held;
 			if (flusher.running(table) === undefined) void flusher.flush(table);
 		}
 	}

@@ -95,8 +95,7 @@ test(`mirrors and histories equal the source after ${FAULTS} faults (SEED=${SEED
 		indexFolder: join(dir, "indexes"),
 	});
 	const inflicted: string[] = [];
-	const note = (): string =>
-		`SEED=${SEED}, faults: ${inflicted.join(", ")}\n${writer.logTail()}`;
+	const note = (): string => `SEED=${SEED}, faults: ${inflicted.join(", ")}`;
 	/** Changes come for as long as there are faults to come. */
 	const pauseMs = (): number =>
 		inflicted.length >= FAULTS ? 0 : LONG ? 700 : 300;
@@ -154,8 +153,9 @@ test(`mirrors and histories equal the source after ${FAULTS} faults (SEED=${SEED
 					(different === undefined && history.length === records.size) ||
 					Date.now() > until
 				) {
-					expect(different, `${name}: ${note()}`).toBeUndefined();
-					expect(history, `${name}_history: ${note()}`).toEqual(
+					const why = `${note()}; pods: ${await chaos.report()}`;
+					expect(different, `${name}: ${why}`).toBeUndefined();
+					expect(history, `${name}_history: ${why}`).toEqual(
 						wantedHistory(records),
 					);
 					break;

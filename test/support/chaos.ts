@@ -73,7 +73,7 @@ export class Chaos {
 		for (const [pod, { child }] of this.#pods)
 			if (child.exitCode !== null || child.signalCode !== null)
 				throw new Error(
-					`writer ${pod} ended with ${child.exitCode ?? child.signalCode}: ${this.#options.writer.logTail()}`,
+					`writer ${pod} ended with ${child.exitCode ?? child.signalCode}: ${this.#options.writer.logTail(this.#logFile(pod))}`,
 				);
 	}
 
@@ -133,6 +133,10 @@ export class Chaos {
 		proxy.plan = NO_FAULTS;
 	}
 
+	#logFile(pod: number): string {
+		return this.#options.writer.logFile.replace(/\.log$/, `-${pod}.log`);
+	}
+
 	#anyPod(): number {
 		const pods = [...this.#pods.keys()];
 		return pods[Math.floor(this.#options.random() * pods.length)] ?? 0;
@@ -142,10 +146,13 @@ export class Chaos {
 		const { writer, indexFolder, sessionTimeoutMs } = this.#options;
 		this.#pods.set(
 			pod,
-			await writer.start({
-				KEY_INDEX_DIR: join(indexFolder, String(pod)),
-				TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS: String(sessionTimeoutMs),
-			}),
+			await writer.start(
+				{
+					KEY_INDEX_DIR: join(indexFolder, String(pod)),
+					TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS: String(sessionTimeoutMs),
+				},
+				this.#logFile(pod),
+			),
 		);
 	}
 
@@ -157,9 +164,10 @@ export class Chaos {
 			running?.end("SIGTERM"),
 			sleep(GRACE_MS, "no end in time", { ref: false }),
 		]);
-		if (code !== 0)
+		// Null: it had only just begun, and knew nothing of signals yet.
+		if (code !== 0 && code !== null)
 			throw new Error(
-				`writer ${pod} ended with ${code} after SIGTERM: ${this.#options.writer.logTail()}`,
+				`writer ${pod} ended with ${code} after SIGTERM: ${this.#options.writer.logTail(this.#logFile(pod))}`,
 			);
 	}
 }

@@ -92,10 +92,11 @@ export class WriterUnderTest {
 
 	async start(
 		env: Readonly<Record<string, string>> = {},
+		logFile = this.logFile,
 	): Promise<WriterProcess> {
 		const [port = 0] = await freePorts(1);
 		const { credentials } = this.lake;
-		const log = openSync(this.logFile, "a");
+		const log = openSync(logFile, "a");
 		// The kernel ends the writer when the test's process dies, however it dies.
 		const argv = ["--pdeathsig=KILL", "--", TRIBUTARY, "writer", "--config"];
 		const child = spawn("setpriv", [...argv, this.#config], {
@@ -144,7 +145,7 @@ export class WriterUnderTest {
 		for (const running of [...this.#running]) await running.end("SIGKILL");
 	}
 
-	logTail(): string {
-		return readFileSync(this.logFile, "utf8").slice(-3000);
+	logTail(logFile = this.logFile): string {
+		return readFileSync(logFile, "utf8").slice(-3000);
 	}
 }

@@ -1,0 +1,195 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import kafkajs, { type Admin, type Producer } from "kafkajs";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { tableRows } from "../../demo/lake.ts";
+import { memoryOf, type Stack, startStack } from "../../stack/components.ts";
+import {
+	type FaultProxy,
+	NO_FAULTS,
+	startFaultProxy,
+} from "../support/fault-proxy.ts";
+import { WriterUnderTest } from "../support/writer-process.ts";
+
+const LONG = process.env.TEST_LONG === "1";
+const TABLES = LONG ? 200 : 60;
+const HOT_RECORDS = LONG ? 400_000 : 120_000;
+const CEILING = 512 * 2 ** 20;
+
+let dir: string;
+let stack: Stack<"kafka" | "s3">;
+let proxy: FaultProxy;
+let producer: Producer;
+let admin: Admin;
+let writers: WriterUnderTest[] = [];
+
+beforeAll(async () => {
+	dir = await mkdtemp(join(tmpdir(), "tributary-flow-"));
+	stack = await startStack({
+		dir,
+		components: ["kafka", "s3"],
+		buckets: ["lake"],
+	});
+	proxy = await startFaultProxy(stack.s3.endpoint);
+	const kafka = new kafkajs.Kafka({
+		brokers: [stack.kafka.bootstrap],
+		logLevel: kafkajs.logLevel.NOTHING,
+	});
+	admin = kafka.admin();
+	await admin.connect();
+	producer = kafka.producer();
+	await producer.connect();
+});
+
+afterAll(async () => {
+	for (const writer of writers) await writer.killAll();
+	await producer?.disconnect();
+	await admin?.disconnect();
+	await proxy?.stop();
+	await stack?.stop("SIGKILL");
+	await rm(dir, { recursive: true, force: true });
+});
+
+test(`${TABLES} tables and a hot one stay below ${CEILING / 2 ** 20} MiB, and SIGTERM commits what waits in all of them`, {
+	timeout: 600_000,
+}, async () => {
+	const tables = Array.from({ length: TABLES }, (_, i) => `t${i}`);
+	const writer = await underTest("many", [...tables, "hot"], {
+		maxDelay: "60s",
+	});
+	for (const table of tables) await produce("many", table, 0, 40);
+	for (let from = 0; from < HOT_RECORDS; from += 4000)
+		await produce("many", "hot", from, 4000);
+	const running = await writer.start();
+	const total = TABLES * 40 + HOT_RECORDS;
+	await vi.waitFor(
+		async () => {
+			const text = await running.metrics();
+			expect(sumOf(text, "tributary_messages_total")).toBe(total);
+		},
+		{ timeout: 240_000, interval: 500 },
+	);
+	const { peak } = memoryOf(running.child.pid ?? 0);
+	const asked = Date.now();
+	expect(await running.end("SIGTERM"), writer.logTail()).toBe(0);
+	const drainSeconds = (Date.now() - asked) / 1000;
+	process.stdout.write(
+		`${TABLES + 1} tables, ${total} changes: peak ${Math.round(peak / 2 ** 20)} MiB; all committed ${drainSeconds.toFixed(1)} s after SIGTERM\n`,
+	);
+	expect(peak).toBeLessThan(CEILING);
+	// A pod has 30 s by default.
+	expect(drainSeconds).toBeLessThan(30);
+	for (const [table, wanted] of [
+		["t0", 40],
+		[`t${TABLES - 1}`, 40],
+		["hot", HOT_RECORDS],
+	] as const)
+		expect(await rowsIn(writer, table), table).toBe(wanted);
+});
+
+test("a table whose store is slow or fails holds up no other, and takes nothing more until it works", {
+	timeout: 240_000,
+}, async () => {
+	const tables = ["fine", "slow", "broken", "good"];
+	const writer = await underTest("uneven", tables, {
+		maxDelay: "300ms",
+		maxRows: 500,
+	});
+	proxy.plan = ({ url }) => {
+		if (url.includes("/uneven/broken")) return { kind: "refuse", status: 500 };
+		return url.includes("/uneven/slow")
+			? { kind: "slow", ms: 20_000 }
+			: { kind: "none" };
+	};
+	try {
+		const running = await writer.start();
+		for (let from = 0; from < 10_000; from += 1000)
+			for (const table of tables) await produce("uneven", table, from, 1000);
+		await vi.waitFor(
+			async () => {
+				expect(await rowsIn(writer, "fine")).toBe(10_000);
+				expect(await rowsIn(writer, "good")).toBe(10_000);
+			},
+			{ timeout: 60_000, interval: 500 },
+		);
+		expect(await rowsIn(writer, "broken")).toBe(0);
+		expect(await rowsIn(writer, "slow")).toBeLessThan(10_000);
+		const report = await running.status();
+		expect(report.error).toMatch(/uneven\/broken/);
+		proxy.plan = NO_FAULTS;
+		await vi.waitFor(
+			async () => {
+				for (const table of tables)
+					expect(await rowsIn(writer, table), table).toBe(10_000);
+			},
+			{ timeout: 120_000, interval: 1000 },
+		);
+		await vi.waitFor(
+			async () => expect((await running.status()).error).toBeNull(),
+			{ timeout: 30_000, interval: 500 },
+		);
+		expect(await running.end("SIGTERM"), writer.logTail()).toBe(0);
+	} finally {
+		proxy.plan = NO_FAULTS;
+	}
+});
+
+async function underTest(
+	name: string,
+	tables: readonly string[],
+	batch: Readonly<Record<string, unknown>>,
+): Promise<WriterUnderTest> {
+	await admin.createTopics({
+		topics: tables.map((table) => ({ topic: `${name}.shop.${table}` })),
+	});
+	const writer = new WriterUnderTest({
+		name,
+		dir,
+		stack,
+		endpoint: proxy.endpoint,
+		include: tables.map((table) => `shop.${table}`),
+		sink: { writeMode: "append" },
+		batch,
+		env: { TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS: "6000" },
+	});
+	writers = [...writers, writer];
+	return writer;
+}
+
+/** Records of about 1 KB. */
+async function produce(
+	name: string,
+	table: string,
+	from: number,
+	count: number,
+): Promise<void> {
+	await producer.send({
+		topic: `${name}.shop.${table}`,
+		messages: Array.from({ length: count }, (_, i) => ({
+			key: JSON.stringify({ id: String(from + i) }),
+			value: JSON.stringify({
+				before: null,
+				after: JSON.stringify({
+					_id: from + i,
+					text: `${from + i} `.repeat(100),
+					where: { city: `city-${i % 7}`, zip: i },
+				}),
+				source: { connector: "mongodb", ts_ms: 1_760_000_000_000 + from + i },
+				op: "c",
+				ts_ms: 1_760_000_000_000 + from + i,
+			}),
+		})),
+	});
+}
+
+async function rowsIn(writer: WriterUnderTest, table: string): Promise<number> {
+	return (await tableRows(writer.lake, table))?.rows.length ?? 0;
+}
+
+function sumOf(metrics: string, name: string): number {
+	return metrics
+		.split("\n")
+		.filter((line) => line.startsWith(`${name}{`))
+		.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+}
