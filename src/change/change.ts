@@ -27,7 +27,9 @@ export type SkipReason =
 	/** An update whose document was gone before Debezium looked it up; its delete follows. */
 	| "vanished"
 	| "truncate"
-	| "message";
+	| "message"
+	/** Debezium sent it before. */
+	| "repeated";
 
 export type DeadLetterCode =
 	| "UTF8_INVALID"
@@ -60,6 +62,7 @@ export const SKIP = {
 	vanished: { kind: "skip", reason: "vanished" },
 	truncate: { kind: "skip", reason: "truncate" },
 	message: { kind: "skip", reason: "message" },
+	repeated: { kind: "skip", reason: "repeated" },
 } as const satisfies Record<SkipReason, Decoded>;
 
 export function dead(code: DeadLetterCode, message: string): Decoded {

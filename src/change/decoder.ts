@@ -14,6 +14,7 @@ import {
 	ROW,
 	SKIP,
 } from "./change.ts";
+import { ChangeIdentity } from "./change-identity.ts";
 import type { TypedField } from "./connect-schema.ts";
 import { type Envelope, EnvelopeReader } from "./envelope.ts";
 import { ImageReader } from "./image.ts";
@@ -53,6 +54,11 @@ export interface DecoderOptions {
 	readonly frozen?: boolean;
 	/** Where the key's columns are known already. */
 	readonly keyColumns?: readonly string[];
+	/** Asked of each change whose place in the source's log is known; what came before makes no row. */
+	readonly isRepeat?: (
+		change: ChangeIdentity,
+		message: ChangeMessage,
+	) => boolean;
 }
 
 /**
@@ -83,6 +89,7 @@ export class TableDecoder {
 	/** The image that this row was read from already, and the schema it was read by; -1 for none. */
 	#imageAt = -1;
 	#imageFields: readonly TypedField[] | undefined;
+	readonly #identity = new ChangeIdentity();
 	rows = 0;
 	/** Of the messages that became rows. */
 	bytes = 0;
@@ -148,6 +155,25 @@ export class TableDecoder {
 			if (isBadInput(error)) return dead("JSON_INVALID", error.message);
 			throw error;
 		} finally {
+			this.#json.release();
+		}
+	}
+
+	/** A record that is in the table already, for the sake of those that may repeat it. */
+	recall(message: ChangeMessage): void {
+		const { key, value } = message;
+		const { isRepeat } = this.#options;
+		if (isRepeat === undefined || value === null || value.length === 0) return;
+		this.#learnt = this.#journal.length;
+		this.#imageAt = -1;
+		try {
+			const envelope = this.#envelopes.read(value);
+			if (envelope !== undefined && this.#identify(key, envelope))
+				isRepeat(this.#identity, message);
+		} catch (error) {
+			if (!isBadInput(error)) throw error;
+		} finally {
+			this.#undoRow();
 			this.#json.release();
 		}
 	}
@@ -222,8 +248,24 @@ export class TableDecoder {
 		}
 	}
 
+	/** Whether it is known which change this is. */
+	#identify(key: Uint8Array | null, envelope: Envelope): boolean {
+		const { source } = this.#options;
+		const { op, place } = envelope;
+		if (key === null || !isChange(op) || op === "r" || !place.known(source))
+			return false;
+		this.#identity.set(place, key, op, source);
+		return true;
+	}
+
 	#change(message: ChangeMessage, envelope: Envelope, row: number): Decoded {
-		const { mode } = this.#options;
+		const { mode, isRepeat } = this.#options;
+		if (
+			isRepeat !== undefined &&
+			this.#identify(message.key, envelope) &&
+			isRepeat(this.#identity, message)
+		)
+			return SKIP.repeated;
 		if (envelope.op === "t") return this.#truncate(message, envelope, row);
 		const gone = envelope.op === "d";
 		if (!gone && envelope.afterAt < 0) {

@@ -1,10 +1,35 @@
 import { isUtf8 } from "node:buffer";
 import { parseSchema, type TypedField, typedFields } from "./connect-schema.ts";
 import { EnvelopeLayout, type Hole } from "./envelope-layout.ts";
-import { Field, FieldIndex } from "./field.ts";
+import {
+	AFTER,
+	BEFORE,
+	BINLOG_POS,
+	DDL,
+	type EnvelopeField,
+	FILE,
+	HANDLED_MS,
+	Level,
+	LSN,
+	OP,
+	ORD,
+	OTHER,
+	PAYLOAD,
+	PLACE,
+	SCHEMA,
+	SNAPSHOT,
+	SOURCE,
+	SOURCE_BLOCK,
+	SOURCE_MS,
+	SOURCE_US,
+	STATUS,
+	TOP_LEVEL,
+	TRANSACTION,
+} from "./envelope-part.ts";
 import type { JsonReader } from "./json.ts";
 import { JsonSyntaxError } from "./json-input.ts";
 import { NumberReader, SMALL, WIDE } from "./number.ts";
+import { SourcePlace } from "./source-place.ts";
 
 /** Where the parts of a Debezium envelope are in the message; -1 for what is absent or null. */
 export interface Envelope {
@@ -19,88 +44,10 @@ export interface Envelope {
 	/** Marks of what is not a change event. */
 	status: boolean;
 	ddl: boolean;
+	/** Where in the source's log the change stands. */
+	readonly place: SourcePlace;
 	/** Fields of the row by the Connect schema, when the message carries one. */
 	fields: readonly TypedField[] | undefined;
-}
-
-/** Parts of an envelope. */
-const OTHER = 0;
-const PAYLOAD = 1;
-const SCHEMA = 2;
-const BEFORE = 3;
-const AFTER = 4;
-const SOURCE = 5;
-const OP = 6;
-const HANDLED_MS = 7;
-const SOURCE_MS = 8;
-const SOURCE_US = 9;
-const STATUS = 10;
-const DDL = 11;
-
-const TOP_LEVEL = new Map([
-	["payload", PAYLOAD],
-	["schema", SCHEMA],
-	["before", BEFORE],
-	["after", AFTER],
-	["source", SOURCE],
-	["op", OP],
-	["ts_ms", HANDLED_MS],
-	["status", STATUS],
-	["ddl", DDL],
-]);
-const SOURCE_BLOCK = new Map([
-	["ts_ms", SOURCE_MS],
-	["ts_us", SOURCE_US],
-]);
-
-class EnvelopeField extends Field {
-	readonly part: number;
-	next: EnvelopeField | undefined;
-	/** Of a part that says nothing: the last value, and whether it has ever been another. */
-	text = EMPTY;
-	varies = false;
-
-	constructor(name: string, part: number) {
-		super(name);
-		this.part = part;
-	}
-}
-
-const EMPTY = new Uint8Array(0);
-
-/** The names of one object of the envelope, in the order of the last message. */
-class Level {
-	readonly #index = new FieldIndex<EnvelopeField>();
-	readonly #parts: ReadonlyMap<string, number>;
-	#first: EnvelopeField | undefined;
-
-	constructor(parts: ReadonlyMap<string, number>) {
-		this.#parts = parts;
-	}
-
-	/** Reads a key and its colon; `previous` is the key before it in the object. */
-	key(json: JsonReader, previous: EnvelopeField | undefined): EnvelopeField {
-		const expected = previous === undefined ? this.#first : previous.next;
-		if ((json.bytes[json.pos] as number) <= 0x20) json.peek();
-		if (
-			expected?.literal === true &&
-			json.acceptWords(this.#index.words.values, expected.plainAt)
-		)
-			return expected;
-		json.key();
-		let field = json.escaped
-			? this.#index.named(json.text())
-			: this.#index.find(json.bytes, json.start, json.stop, json.hash);
-		if (field === undefined) {
-			const name = json.text();
-			field = new EnvelopeField(name, this.#parts.get(name) ?? OTHER);
-			// What is no envelope may have any number of names.
-			if (this.#index.fields.length < 256) this.#index.add(field);
-		}
-		if (previous === undefined) this.#first = field;
-		else previous.next = field;
-		return field;
-	}
 }
 
 interface KnownSchema {
@@ -134,6 +81,7 @@ export class EnvelopeReader {
 		handledMs: -1,
 		status: false,
 		ddl: false,
+		place: new SourcePlace(),
 		fields: undefined,
 	};
 
@@ -204,6 +152,7 @@ export class EnvelopeReader {
 		found.beforeAt = found.afterAt = -1;
 		found.sourceMicros = found.handledMs = -1;
 		found.status = found.ddl = false;
+		found.place.clear();
 		found.fields = undefined;
 	}
 
@@ -285,7 +234,9 @@ export class EnvelopeReader {
 				return;
 			}
 			case SOURCE_MS: {
+				const from = json.pos;
 				const value = this.#integer(first);
+				found.place.add(part, json.bytes, from, json.pos);
 				if (value > 0 && found.sourceMicros < 0)
 					found.sourceMicros = value * 1000;
 				return;
@@ -293,6 +244,18 @@ export class EnvelopeReader {
 			case SCHEMA:
 				this.#schema(first);
 				return;
+			case SNAPSHOT:
+			case TRANSACTION:
+			case PLACE:
+			case LSN:
+			case FILE:
+			case BINLOG_POS:
+			case ORD: {
+				const from = json.pos;
+				json.skip();
+				found.place.add(part, json.bytes, from, json.pos);
+				return;
+			}
 			case STATUS:
 				found.status = true;
 				break;
@@ -370,6 +333,8 @@ const OPERATIONS: readonly (string | undefined)[] = Array.from(
 			: undefined,
 );
 
+const NOTHING = new Uint8Array(0);
+
 /** Whether messages have different values at a field without a meaning here, as far as seen. */
 function varies(
 	field: EnvelopeField,
@@ -384,7 +349,7 @@ function varies(
 		length > 256 ||
 		(field.text.length > 0 &&
 			!(field.text.length === length && json.isText(field.text, from)));
-	field.text = field.varies ? EMPTY : json.bytes.slice(from, json.pos);
+	field.text = field.varies ? NOTHING : json.bytes.slice(from, json.pos);
 	return field.varies;
 }
 

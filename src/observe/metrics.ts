@@ -22,6 +22,7 @@ export interface WriterMetrics {
 	readonly retries: Counter<"table" | "code">;
 	readonly deadLetters: Counter<"table" | "code">;
 	readonly deadLettersSuperseded: Counter<"table">;
+	readonly repeatedChanges: Counter<"table">;
 	readonly schemaChanges: Counter<"table" | "kind" | "by">;
 	readonly rebalances: Counter;
 	/** What is asked at each scrape. */
@@ -215,6 +216,12 @@ export function createWriterMetrics(options: {
 		deadLettersSuperseded: new Counter({
 			name: "tributary_dead_letters_superseded_total",
 			help: "Dead letters of mirrors that a newer change of their row made useless.",
+			labelNames: ["table"],
+			registers,
+		}),
+		repeatedChanges: new Counter({
+			name: "tributary_repeated_changes_total",
+			help: "Changes that Debezium sent again, and that are in the history once.",
 			labelNames: ["table"],
 			registers,
 		}),

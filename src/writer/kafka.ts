@@ -62,14 +62,24 @@ export async function connectKafka(
 				const ids = await topicIds.read();
 				return new Map(names.map((name) => [name, ids.get(name) ?? ""]));
 			},
-			offsets: async (topic) =>
-				(await admin.fetchTopicOffsets(topic)).map((one) => ({
-					partition: one.partition,
-					low: BigInt(one.low),
-					high: BigInt(one.high),
-				})),
-			subscribe: (topics, handler) =>
-				subscribe(newConsumer(kafka, config), topics, handler, config),
+			offsets: async (topic) => {
+				const offsets = await admin
+					.fetchTopicOffsets(topic)
+					.catch((cause: unknown) => {
+						if (!(cause instanceof kafkajs.KafkaJSError)) throw cause;
+						throw new TributaryError(
+							"KAFKA_UNREACHABLE",
+							`Kafka at ${config.brokers.join(", ")} does not say which offsets ${topic} has: ${messageOf(cause)}`,
+							{ cause, retryable: true },
+						);
+					});
+				return offsets.map(({ partition, low, high }) => ({
+					partition,
+					low: BigInt(low),
+					high: BigInt(high),
+				}));
+			},
+			subscribe: (topics, handler) => subscribe(kafka, topics, handler, config),
 			close: async () => {
 				await topicIds.close();
 				await admin.disconnect();
@@ -108,7 +118,11 @@ function tokenError(thrown: unknown): TributaryError | undefined {
 	return undefined;
 }
 
-function newConsumer(kafka: kafkajs.Kafka, config: KafkaConfig): Consumer {
+function newConsumer(
+	kafka: kafkajs.Kafka,
+	config: KafkaConfig,
+	restartOnFailure: () => Promise<boolean>,
+): Consumer {
 	return withFetchedBatches(kafka).consumer({
 		groupId: config.groupId,
 		readUncommitted: false,
@@ -124,17 +138,20 @@ function newConsumer(kafka: kafkajs.Kafka, config: KafkaConfig): Consumer {
 			initialRetryTime: 200,
 			maxRetryTime: 10_000,
 			retries: 10,
-			restartOnFailure: async () => true,
+			restartOnFailure,
 		},
 	});
 }
 
 async function subscribe(
-	consumer: Consumer,
+	kafka: kafkajs.Kafka,
 	topics: readonly string[],
 	handler: SourceHandler,
 	config: KafkaConfig,
 ): Promise<Subscription> {
+	let ended = false;
+	// A crash that comes while it is stopped would otherwise start it again, behind everyone's back.
+	const consumer = newConsumer(kafka, config, async () => !ended);
 	consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
 		handler.assigned(
 			Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
@@ -170,7 +187,10 @@ async function subscribe(
 					offset: String(offset),
 				})),
 			),
-		stop: () => consumer.stop(),
+		stop: () => {
+			ended = true;
+			return consumer.stop();
+		},
 		close: () => consumer.disconnect(),
 	};
 }

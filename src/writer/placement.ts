@@ -1,8 +1,16 @@
 import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
+import type { Clock } from "./clock.ts";
 import type { Flusher } from "./flusher.ts";
 import { nextOffset, type OnPositionLost } from "./position.ts";
-import type { Source, Subscription, TopicPartition } from "./source.ts";
+import { retrying } from "./retry.ts";
+import { recalled } from "./seen-changes.ts";
+import type {
+	PartitionOffsets,
+	Source,
+	Subscription,
+	TopicPartition,
+} from "./source.ts";
 import type { WriterStatus } from "./status.ts";
 import type { TableWriter } from "./table-writer.ts";
 
@@ -15,6 +23,10 @@ export interface PlacementOptions {
 	readonly onPositionLost: OnPositionLost;
 	readonly tablesOf: (topic: string) => readonly TableWriter[];
 	readonly subscription: () => Subscription | undefined;
+	readonly clock: Clock;
+	readonly random: () => number;
+	/** Ends retries. */
+	readonly signal: AbortSignal;
 	readonly onFailure: (error: unknown) => void;
 }
 
@@ -91,7 +103,7 @@ export class Placement {
 		this.#placing.set(key, token);
 		const current = (): boolean => this.#placing.get(key) === token;
 		this.#seek(place, current).catch((error: unknown) => {
-			if (!current()) return;
+			if (!current() || this.#options.signal.aborted) return;
 			if (
 				error instanceof TributaryError &&
 				error.code === "KAFKA_POSITION_LOST"
@@ -108,7 +120,10 @@ export class Placement {
 	 * @returns whether nothing is missing; otherwise the partition is placed again, and says so
 	 */
 	async verifyGap(place: TopicPartition, expected: bigint): Promise<boolean> {
-		const { low } = await this.#kept(place);
+		const { low } = keptOf(
+			place,
+			await this.#options.source.offsets(place.topic),
+		);
 		if (low <= expected) return true;
 		this.forget(place.topic);
 		this.place(place);
@@ -117,7 +132,7 @@ export class Placement {
 
 	async #seek(place: TopicPartition, current: () => boolean): Promise<void> {
 		const { tablesOf, flusher, onPositionLost, fromBeginning } = this.#options;
-		const partitions = (await this.#options.source.offsets(place.topic)).length;
+		const partitions = (await this.#offsets(place, current)).length;
 		let wanted: bigint | undefined;
 		for (const table of tablesOf(place.topic)) {
 			// A commit from before the rebalance may still land: the position is read after it.
@@ -129,14 +144,15 @@ export class Placement {
 			if (wanted === undefined || next < wanted) wanted = next;
 		}
 		// Read after the positions, which can't be ahead of it then.
-		const kept = await this.#kept(place);
+		const kept = keptOf(place, await this.#offsets(place, current));
 		const fresh = (wanted ?? 0n) === 0n && !fromBeginning;
 		const offset = fresh
 			? kept.high
 			: nextOffset(place, wanted ?? 0n, kept, onPositionLost);
 		if (!current()) return;
-		this.#options.subscription()?.seek(place, offset);
-		this.#next.set(keyOf(place), offset);
+		const start = fresh ? offset : this.#recall(place.topic, offset, kept.low);
+		this.#options.subscription()?.seek(place, start);
+		this.#next.set(keyOf(place), start);
 		this.#options.status.placed(place, {
 			highWatermark: kept.high,
 			next: offset,
@@ -144,15 +160,40 @@ export class Placement {
 		this.#options.status.problem(keyOf(place), undefined);
 	}
 
-	async #kept(place: TopicPartition): Promise<{ low: bigint; high: bigint }> {
-		const offsets = await this.#options.source.offsets(place.topic);
-		return (
-			offsets.find(({ partition }) => partition === place.partition) ?? {
-				low: 0n,
-				high: 0n,
-			}
-		);
+	/** Some records before a position, by which a history tells those that Debezium sends again. */
+	#recall(topic: string, offset: bigint, low: bigint): bigint {
+		if (!this.#options.tablesOf(topic).some((table) => table.recalls))
+			return offset;
+		const start = offset - BigInt(recalled(this.#placing.size));
+		return start < low ? low : start;
 	}
+
+	/** Kafka may be away for a while. */
+	async #offsets(
+		place: TopicPartition,
+		current: () => boolean,
+	): Promise<readonly PartitionOffsets[]> {
+		const { source, clock, random, signal, status, log } = this.#options;
+		return await retrying(() => source.offsets(place.topic), {
+			clock,
+			random,
+			signal,
+			onFailure: (error, attempt) => {
+				if (!current()) throw error;
+				status.problem(keyOf(place), messageOf(error));
+				log.warn({ err: error, ...place, attempt }, "trying again");
+			},
+		});
+	}
+}
+
+function keptOf(
+	{ partition }: TopicPartition,
+	offsets: readonly PartitionOffsets[],
+): { low: bigint; high: bigint } {
+	return (
+		offsets.find((one) => one.partition === partition) ?? { low: 0n, high: 0n }
+	);
 }
 
 function keyOf({ topic, partition }: TopicPartition): string {

@@ -1,4 +1,4 @@
-import { TableDecoder } from "../change/decoder.ts";
+import { type DecoderOptions, TableDecoder } from "../change/decoder.ts";
 import { METADATA_COLUMNS } from "../change/metadata-columns.ts";
 import { mappingMode } from "../delta/column-mapping.ts";
 import { demandsOfRows, tableConstraints } from "../delta/constraints.ts";
@@ -15,6 +15,7 @@ export function decoderFor(
 	route: Pick<Route, "mode" | "source">,
 	snapshot: Snapshot | undefined,
 	keyColumns: readonly string[] = [],
+	isRepeat?: DecoderOptions["isRepeat"],
 ): TableDecoder {
 	const rules = schemaRules(config.schema ?? DEFAULT_SCHEMA, route.source);
 	return new TableDecoder({
@@ -26,6 +27,7 @@ export function decoderFor(
 		onWiden: rules.onWiden,
 		frozen: rules.contract === "freeze",
 		keyColumns,
+		...(isRepeat === undefined ? {} : { isRepeat }),
 	});
 }
 

@@ -1,3 +1,5 @@
+import type { ChangeMessage } from "../change/change.ts";
+import type { ChangeIdentity } from "../change/change-identity.ts";
 import type { ChangeBatch, Decoded, TableDecoder } from "../change/decoder.ts";
 import type { StructType } from "../columnar/types.ts";
 import type { Action } from "../delta/actions.ts";
@@ -35,6 +37,7 @@ import {
 	type SchemaConfig,
 	schemaRules,
 } from "./schema-rules.ts";
+import { SeenChanges } from "./seen-changes.ts";
 import type { TopicId } from "./source.ts";
 import {
 	constrained,
@@ -109,6 +112,11 @@ export class TableWriter {
 	#committed = new Map<number, number>();
 	/** Last offset by partition that was handed to the decoder. */
 	#seen = new Map<number, number>();
+	/** Of a history: the latest changes of each partition. A mirror's rows are the same after a repetition. */
+	readonly #repeats: Map<number, SeenChanges> | undefined;
+	/** Last offset by partition that `#repeats` knows of. */
+	#recalled = new Map<number, number>();
+	readonly #onRepeated: (() => void) | undefined;
 	/** With upsert: the partition of each decoded row. */
 	#partitions = new Int32Array(1024);
 	/** A batch whose flush failed; it is tried again as it is. */
@@ -129,6 +137,8 @@ export class TableWriter {
 		readonly onDeadLetters?: (letters: readonly DeadLetter[]) => void;
 		/** Told how many dead letters newer changes of their rows made useless. */
 		readonly onSuperseded?: (count: number) => void;
+		/** Told of each record that repeats one before. */
+		readonly onRepeated?: () => void;
 		/** With upsert: where key indexes are kept; in memory unless given. */
 		readonly index?: TableIndexOptions;
 	}) {
@@ -150,6 +160,8 @@ export class TableWriter {
 						}),
 					})
 				: undefined;
+		this.#repeats = this.#mirror === undefined ? new Map() : undefined;
+		this.#onRepeated = options.onRepeated;
 		this.#refusals = new Refusals({
 			deadLetters: options.deadLetters,
 			engine: options.engine,
@@ -233,12 +245,33 @@ export class TableWriter {
 		return this.#position(partition);
 	}
 
+	/** Whether a partition is to be read from some records before its position, which are not taken again. */
+	get recalls(): boolean {
+		return this.#repeats !== undefined;
+	}
+
+	#isRepeat(change: ChangeIdentity, { partition }: ChangeMessage): boolean {
+		let seen = this.#repeats?.get(partition);
+		if (seen === undefined) {
+			seen = new SeenChanges();
+			this.#repeats?.set(partition, seen);
+		}
+		return seen.repeats(change);
+	}
+
 	/** `undefined` for a record that is in the table already, or among the dead letters. */
 	decode(message: RawMessage): Decoded | undefined {
 		const { partition, offset } = message;
 		const done = this.#seen.get(partition) ?? this.#committed.get(partition);
-		if (done !== undefined && offset <= done) return undefined;
+		if (done !== undefined && offset <= done) {
+			if (offset > (this.#recalled.get(partition) ?? -1)) {
+				this.#recalled.set(partition, offset);
+				if (this.#repeats !== undefined) this.#decoder.recall(message);
+			}
+			return undefined;
+		}
 		this.#seen.set(partition, offset);
+		this.#recalled.set(partition, offset);
 		this.#since ??= this.#engine.now();
 		if (this.#refusals.pass(message, this.#decoder.rows)) return undefined;
 		const decoded = this.#decoder.decode(message);
@@ -252,6 +285,7 @@ export class TableWriter {
 			case "skip":
 				if (decoded.reason === "truncate" && this.#mirror !== undefined)
 					this.#refusals.truncate();
+				else if (decoded.reason === "repeated") this.#onRepeated?.();
 				break;
 			case "dead-letter":
 				this.#refusals.add(message, decoded, this.#decoder.rows);
@@ -308,6 +342,8 @@ export class TableWriter {
 		this.#since = undefined;
 		this.#committed.clear();
 		this.#seen.clear();
+		this.#recalled.clear();
+		this.#repeats?.clear();
 		this.#refusals.reset();
 		this.#decoder = this.#newDecoder();
 	}
@@ -607,7 +643,15 @@ export class TableWriter {
 		const snapshot = this.#snapshot;
 		this.#known = snapshot?.schema;
 		this.#decodedFor = snapshot?.metadata.schemaString;
-		return decoderFor(this.#config, this.route, snapshot, keyColumns);
+		return decoderFor(
+			this.#config,
+			this.route,
+			snapshot,
+			keyColumns,
+			this.#repeats === undefined
+				? undefined
+				: (change, message) => this.#isRepeat(change, message),
+		);
 	}
 
 	#position(partition: number): bigint | undefined {

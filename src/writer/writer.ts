@@ -33,7 +33,7 @@ const END_POLL_MS = 10_000;
 /** Dead letters of a commit that the log has one by one, by code. */
 const MAX_TOLD = 5;
 /** How long one table's commit may hold up the batches of others. */
-const PATIENCE_MS = 200;
+const PATIENCE_MS = 1000;
 
 export interface WriterHandle {
 	readonly status: WriterStatus;
@@ -149,6 +149,9 @@ class Writer {
 			onPositionLost: this.#config.kafka.onPositionLost,
 			tablesOf: (topic) => this.#tables.get(topic) ?? [],
 			subscription: () => this.#subscription,
+			clock: this.#clock,
+			random: this.#random,
+			signal: this.#giveUp.signal,
 			onFailure: (error) => this.#fail(error),
 		});
 		const parts: Parts = { source, deadLetters, flusher, placement };
@@ -264,6 +267,8 @@ class Writer {
 					clusterId,
 					deadLetters,
 					onDeadLetters: (letters) => this.#tellOf(route.path, letters),
+					onRepeated: () =>
+						this.#metrics.repeatedChanges.inc({ table: route.path }),
 					onSuperseded: (count) => {
 						this.#metrics.deadLettersSuperseded.inc(
 							{ table: route.path },

@@ -59,8 +59,8 @@ test(`${TABLES} tables and a hot one stay below ${CEILING / 2 ** 20} MiB, and SI
 		maxDelay: "60s",
 	});
 	for (const table of tables) await produce("many", table, 0, 40);
-	for (let from = 0; from < HOT_RECORDS; from += 4000)
-		await produce("many", "hot", from, 4000);
+	for (let from = 0; from < HOT_RECORDS; from += 800)
+		await produce("many", "hot", from, 800);
 	const running = await writer.start();
 	const total = TABLES * 40 + HOT_RECORDS;
 	await vi.waitFor(
@@ -104,8 +104,8 @@ test("a table whose store is slow or fails holds up no other, and takes nothing 
 	};
 	try {
 		const running = await writer.start();
-		for (let from = 0; from < 10_000; from += 1000)
-			for (const table of tables) await produce("uneven", table, from, 1000);
+		for (let from = 0; from < 10_000; from += 500)
+			for (const table of tables) await produce("uneven", table, from, 500);
 		await vi.waitFor(
 			async () => {
 				expect(await rowsIn(writer, "fine")).toBe(10_000);

@@ -1,3 +1,4 @@
+import { TributaryError } from "../../../src/errors.ts";
 import type {
 	PartitionOffsets,
 	Source,
@@ -140,6 +141,10 @@ export class SimulatedKafka {
 			},
 			offsets: async (topic): Promise<readonly PartitionOffsets[]> => {
 				await turn();
+				if (fails())
+					throw new TributaryError("KAFKA_UNREACHABLE", "no answer", {
+						retryable: true,
+					});
 				return (this.#topics.get(topic)?.partitions ?? []).map(
 					({ low, high }, partition) => ({ partition, low, high }),
 				);

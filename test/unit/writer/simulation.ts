@@ -237,10 +237,20 @@ function broken(store: ObjectStore, mutation: Mutation): ObjectStore {
 	}
 }
 
+interface Sent {
+	readonly partition: number;
+	readonly key: Uint8Array;
+	readonly value: Uint8Array;
+}
+
 type Model = {
 	/** `topic/partition/offset` of every record that is a change. */
 	readonly changes: Set<string>;
 	readonly poison: Set<string>;
+	/** What Debezium sent of each topic, in order. */
+	readonly sent: Map<string, Sent[]>;
+	/** Places of what Debezium sent again. */
+	readonly again: Set<string>;
 	/** The source's rows, by topic and key. */
 	readonly rows: Map<string, Map<number, number>>;
 };
@@ -262,11 +272,10 @@ function produce(world: World, model: Model, n: number): void {
 	const gone = rows.has(id) && random() < 0.25;
 	if (gone) rows.delete(id);
 	else rows.set(id, n);
-	kafka.produce(
-		topic,
+	const sent = {
 		partition,
-		Buffer.from(JSON.stringify({ id })),
-		Buffer.from(
+		key: Buffer.from(JSON.stringify({ id })),
+		value: Buffer.from(
 			JSON.stringify({
 				op: gone ? "d" : "u",
 				before: gone ? { id } : null,
@@ -275,7 +284,22 @@ function produce(world: World, model: Model, n: number): void {
 				ts_ms: 2,
 			}),
 		),
-	);
+	};
+	model.sent.set(topic, [...(model.sent.get(topic) ?? []), sent]);
+	kafka.produce(topic, partition, sent.key, sent.value);
+}
+
+/** Debezium starts anew, from an offset that it stored a while ago. */
+function restartDebezium(world: World, model: Model): void {
+	const { random, kafka } = world;
+	for (const [topic, sent] of model.sent) {
+		const from = Math.floor(random() * sent.length);
+		for (const { partition, key, value } of sent.slice(from)) {
+			const offset = kafka.nextOffset(topic, partition);
+			model.again.add(`${topic}/${partition}/${offset}`);
+			kafka.produce(topic, partition, key, value);
+		}
+	}
 }
 
 /**
@@ -294,6 +318,8 @@ export async function simulate(
 	const model: Model = {
 		changes: new Set(),
 		poison: new Set(),
+		sent: new Map(),
+		again: new Set(),
 		rows: new Map(),
 	};
 	const config = configOf(random);
@@ -316,7 +342,8 @@ export async function simulate(
 			kafka.dropDead();
 			processes = processes.filter(({ dead }) => !dead);
 			processes.push(start());
-		} else if (dice < 0.007) kafka.makeZombie();
+		} else if (dice < 0.005) restartDebezium(world, model);
+		else if (dice < 0.007) kafka.makeZombie();
 		else if (dice < 0.01) kafka.wakeZombies();
 		else if (dice < 0.012) kafka.rebalance();
 		await world.step();
@@ -410,10 +437,12 @@ async function settled(world: World, model: Model): Promise<boolean> {
 	if (letters.length < 2 * model.poison.size) return false;
 	for (const topic of TOPICS) {
 		const path = topic.split(".").at(-1) ?? "";
-		const wanted = [...model.changes].filter((place) =>
-			place.startsWith(topic),
-		);
 		for (const table of [path, `${path}_history`]) {
+			// A history is complete without repetitions; a mirror runs through them.
+			const wanted = [
+				...model.changes,
+				...(table === path ? model.again : []),
+			].filter((place) => place.startsWith(topic));
 			const snapshot = await loadSnapshot(reader(world, table));
 			for (let partition = 0; partition < PARTITIONS; partition++) {
 				const last = Math.max(

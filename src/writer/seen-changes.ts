@@ -1,0 +1,113 @@
+import type { ChangeIdentity } from "../change/change-identity.ts";
+
+/** How many changes of a partition are known at most. */
+const KEPT = 65_536;
+const FIRST = 1024;
+/** How many changes are read once more when a partition is placed: of one partition, and of all together. */
+const RECALLED = 10_000;
+const RECALLED_OF_ALL = 200_000;
+
+/** How many records before its position a partition is read from, when so many partitions are. */
+export function recalled(partitions: number): number {
+	return Math.min(RECALLED, Math.ceil(RECALLED_OF_ALL / (partitions + 1)));
+}
+
+/**
+ * The latest changes of a partition, by which those are told that Debezium sends again after it was
+ * restarted. In doubt, a change is new: only one that was seen itself is a repetition.
+ *
+ * Entries are in a ring, chained by the low bits of their fingerprints; a chain ends where it leaves
+ * the ring.
+ */
+export class SeenChanges {
+	readonly #limit: number;
+	#size = 0;
+	#high = EMPTY;
+	#low = EMPTY;
+	/** Changes at one place, one behind another, are a run. */
+	#runs = EMPTY;
+	/** The entry before in the chain, plus one, and the last one of each chain. */
+	#before = EMPTY;
+	#last = EMPTY;
+	#count = 0;
+	#run = 0;
+	#placeHigh = 0;
+	#placeLow = 0;
+
+	constructor(limit = KEPT) {
+		this.#limit = limit;
+	}
+
+	/** Notes a change; whether it was seen before. */
+	repeats({ fingerprint, place, shared }: ChangeIdentity): boolean {
+		if (place.high !== this.#placeHigh || place.low !== this.#placeLow) {
+			this.#run++;
+			this.#placeHigh = place.high;
+			this.#placeLow = place.low;
+		}
+		if (this.#count >= this.#size) this.#makeRoom();
+		const { high, low } = fingerprint;
+		const mask = this.#size - 1;
+		const found = this.#find(high, low, shared);
+		const at = this.#count & mask;
+		this.#high[at] = high;
+		this.#low[at] = low;
+		this.#runs[at] = this.#run;
+		this.#before[at] = this.#last[low & mask] as number;
+		this.#last[low & mask] = ++this.#count;
+		return found;
+	}
+
+	#find(high: number, low: number, shared: boolean): boolean {
+		const mask = this.#size - 1;
+		const oldest = this.#count - this.#size;
+		let entry = (this.#last[low & mask] as number) - 1;
+		while (entry >= 0 && entry >= oldest) {
+			const at = entry & mask;
+			if (
+				this.#low[at] === low &&
+				this.#high[at] === high &&
+				(!shared || this.#runs[at] !== this.#run)
+			)
+				return true;
+			entry = (this.#before[at] as number) - 1;
+		}
+		return false;
+	}
+
+	/** Larger, as far as it may be; else the oldest make room. */
+	#makeRoom(): void {
+		if (this.#count >= LAST_COUNT) {
+			this.#size = this.#count = 0;
+			this.#grow(FIRST);
+		} else if (this.#size < this.#limit)
+			this.#grow(Math.min(this.#limit, Math.max(FIRST, this.#size * 4)));
+	}
+
+	#grow(size: number): void {
+		const [high, low, runs] = [this.#high, this.#low, this.#runs];
+		const count = this.#count;
+		this.#size = size;
+		this.#high = resized(high, size);
+		this.#low = resized(low, size);
+		this.#runs = resized(runs, size);
+		this.#before = new Int32Array(size);
+		this.#last = new Int32Array(size);
+		const mask = size - 1;
+		for (let entry = 0; entry < count; entry++) {
+			const chain = (this.#low[entry] as number) & mask;
+			this.#before[entry] = this.#last[chain] as number;
+			this.#last[chain] = entry + 1;
+		}
+	}
+}
+
+const EMPTY = new Int32Array(0);
+/** Counts are kept in 32 bits. */
+const LAST_COUNT = 2 ** 31 - 2;
+
+function resized(values: Int32Array, size: number): Int32Array<ArrayBuffer> {
+	const result = new Int32Array(size);
+	if (values.length <= size) result.set(values);
+	return result;
+}
