@@ -66,6 +66,8 @@ export interface TypedField {
 	readonly scale: number;
 	readonly fields: readonly TypedField[];
 	readonly element: TypedField | undefined;
+	/** Whether its strings are JSON. */
+	readonly json: boolean;
 }
 
 /** The columns of a Connect struct, by its semantic names (Debezium, "Data types"). */
@@ -94,6 +96,7 @@ function typedField(schema: ConnectSchema, name: string): TypedField {
 		scale: 0,
 		fields: [],
 		element: undefined,
+		json: schema.name === "io.debezium.data.Json",
 		...more,
 	});
 	switch (schema.name) {

@@ -29,7 +29,7 @@ import {
 	RESERVED,
 } from "./metadata-columns.ts";
 import { Rescued } from "./rescue.ts";
-import { RowReader } from "./row.ts";
+import { type Documents, MAX_DEPTH, RowReader } from "./row.ts";
 import { Journal, StructBuilder, typeOf } from "./slot.ts";
 
 export type {
@@ -52,6 +52,10 @@ export interface DecoderOptions {
 	readonly onWiden?: "widen" | "rescue";
 	/** Whether a record that does not fit the table is a dead letter, instead of a row with rescued values. */
 	readonly frozen?: boolean;
+	/** What nested values become. */
+	readonly documents?: Documents;
+	/** Levels of nesting that are columns, or parts of variants; what lies deeper is JSON. */
+	readonly maxDepth?: number;
 	/** Where the key's columns are known already. */
 	readonly keyColumns?: readonly string[];
 	/** Asked of each change whose place in the source's log is known; what came before makes no row. */
@@ -112,6 +116,8 @@ export class TableDecoder {
 				(options.onNewColumn ?? "add") === "add" ||
 				options.tableSchema === undefined,
 			widens: (options.onWiden ?? "widen") === "widen",
+			documents: options.documents ?? "columns",
+			maxDepth: options.maxDepth ?? MAX_DEPTH,
 		});
 		this.#images = new ImageReader(this.#rows, this.#root);
 		this.#messageKeys = new MessageKeyReader(

@@ -176,6 +176,7 @@ export function widen(
 		builder === undefined ||
 		builder.kind === "struct" ||
 		builder.kind === "list" ||
+		builder.kind === "document" ||
 		builder.type === type ||
 		!canWiden(builder.type, type) ||
 		(slot.settled && !widens)

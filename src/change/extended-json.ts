@@ -170,15 +170,15 @@ export const SPECIAL_DOUBLES: ReadonlyMap<string, number> = new Map([
 	["-Infinity", Number.NEGATIVE_INFINITY],
 ]);
 
-type ExtendedValue =
+export type ExtendedValue =
 	| { readonly type: "string"; readonly value: string }
 	| { readonly type: "binary"; readonly value: Uint8Array }
 	| { readonly type: "timestamp"; readonly value: bigint }
 	| { readonly type: "long"; readonly value: bigint }
 	| { readonly type: "double"; readonly value: number };
 
-/** `text` is the JSON of an object whose first name starts with `$`. */
-function bsonValue(text: string): ExtendedValue | undefined {
+/** `text` is the JSON of an object whose first name starts with `$`; `undefined` when that is a document. */
+export function bsonValue(text: string): ExtendedValue | undefined {
 	const object = JSON.parse(text) as Record<string, unknown>;
 	const names = Object.keys(object);
 	const [first = ""] = names;

@@ -2,6 +2,11 @@ import { struct } from "../columnar/types.ts";
 import { commonType } from "../columnar/widening.ts";
 import type { TypedField } from "./connect-schema.ts";
 import { readScalar, widen } from "./document.ts";
+import {
+	DocumentBuilder,
+	readDocument,
+	readJsonText,
+} from "./document-value.ts";
 import { opensExtended, readExtended } from "./extended-json.ts";
 import { JsonReader } from "./json.ts";
 import { JsonSyntaxError } from "./json-input.ts";
@@ -9,6 +14,7 @@ import { NumberReader } from "./number.ts";
 import { readQuickly } from "./quick.ts";
 import type { Rescued } from "./rescue.ts";
 import {
+	DOCUMENT,
 	type Journal,
 	LIST,
 	ListBuilder,
@@ -20,7 +26,11 @@ import {
 } from "./slot.ts";
 import { readTyped } from "./typed.ts";
 
-const MAX_DEPTH = 64;
+/** Levels of columns that a table can have. */
+export const MAX_DEPTH = 64;
+
+export type Documents = "columns" | "variant" | "json";
+
 const NO_INPUT = new JsonReader();
 
 /**
@@ -36,6 +46,10 @@ export class RowReader {
 	/** Whether fields that the table lacks become columns, or are rescued. */
 	newFields: boolean;
 	readonly widens: boolean;
+	readonly #documents: Documents;
+	readonly #maxDepth: number;
+	/** For JSON in a string. */
+	readonly #inner = new JsonReader();
 	#extended = false;
 	#typed = false;
 	/** Names and positions of the containers around the value. */
@@ -48,12 +62,18 @@ export class RowReader {
 			readonly newFields: boolean;
 			/** Whether a column of the table may get a wider type. */
 			readonly widens: boolean;
+			/** Nested values become columns; or what is nested is one value, as a variant or JSON. */
+			readonly documents?: Documents;
+			/** Levels that are columns, or parts of variants; what lies deeper is JSON. */
+			readonly maxDepth?: number;
 		},
 	) {
 		this.journal = journal;
 		this.#rescued = rescued;
 		this.newFields = options.newFields;
 		this.widens = options.widens;
+		this.#documents = options.documents ?? "columns";
+		this.#maxDepth = Math.min(options.maxDepth ?? MAX_DEPTH, MAX_DEPTH);
 	}
 
 	/**
@@ -113,7 +133,12 @@ export class RowReader {
 	#bindSlot(slot: Slot, field: TypedField | undefined): void {
 		slot.declare(field);
 		if (field !== undefined && slot.code === UNTYPED)
-			this.journal.assign(slot, newBuilder(field.type, { settled: false }));
+			this.journal.assign(
+				slot,
+				field.json && this.#documents === "variant"
+					? new DocumentBuilder("variant")
+					: newBuilder(field.type, { settled: false }),
+			);
 		// A column whose type was changed in the source.
 		if (field !== undefined && slot.builder !== undefined)
 			widen(this, slot, commonType(slot.builder.type, field.type));
@@ -243,6 +268,14 @@ export class RowReader {
 		name: string | number,
 	): boolean {
 		if (slot.declared !== undefined) {
+			if (slot.code === DOCUMENT && slot.declared.json && first === 0x22)
+				return readJsonText(
+					this,
+					this.#inner,
+					slot.builder as DocumentBuilder,
+					row,
+					this.#maxDepth,
+				);
 			switch (slot.declared.conversion) {
 				case "struct":
 					return first === 0x7b && this.#struct(slot, row, name);
@@ -252,6 +285,7 @@ export class RowReader {
 					return readTyped(this, slot, row, slot.declared, first);
 			}
 		}
+		if (slot.code === DOCUMENT) return this.#document(slot, row, name);
 		switch (first) {
 			case 0x7b:
 				return this.#extended && opensExtended(this.json)
@@ -264,7 +298,34 @@ export class RowReader {
 		}
 	}
 
+	/** Whether an object or array there is one value: JSON or a variant. */
+	#isDocument(slot: Slot, name: string | number): boolean {
+		if (slot.declared !== undefined || slot.code !== UNTYPED) return false;
+		const columns = this.#documents === "columns" || this.#inKey(name);
+		return this.#path.length >= (columns ? this.#maxDepth : 0);
+	}
+
+	#document(slot: Slot, row: number, name: string | number): boolean {
+		if (slot.code === UNTYPED) {
+			const variant = this.#documents === "variant" && !this.#inKey(name);
+			this.journal.assign(
+				slot,
+				new DocumentBuilder(variant ? "variant" : "string"),
+			);
+		}
+		return readDocument(this, slot.builder as DocumentBuilder, row, {
+			extended: this.#extended,
+			depth: Math.max(0, this.#maxDepth - this.#path.length),
+		});
+	}
+
+	/** MongoDB's key has to be comparable, so it is columns wherever possible. */
+	#inKey(name: string | number): boolean {
+		return (this.#path[0] ?? name) === "_id";
+	}
+
 	#struct(slot: Slot, row: number, name: string | number): boolean {
+		if (this.#isDocument(slot, name)) return this.#document(slot, row, name);
 		if (this.#path.length >= MAX_DEPTH) return false;
 		let into: StructBuilder;
 		if (slot.code === STRUCT) into = slot.builder as StructBuilder;
@@ -284,6 +345,7 @@ export class RowReader {
 	}
 
 	#list(slot: Slot, row: number, name: string | number): boolean {
+		if (this.#isDocument(slot, name)) return this.#document(slot, row, name);
 		if (this.#path.length >= MAX_DEPTH) return false;
 		let list: ListBuilder;
 		if (slot.code === LIST) list = slot.builder as ListBuilder;

@@ -13,9 +13,14 @@ import {
 } from "../columnar/types.ts";
 import type { Vector } from "../columnar/vector.ts";
 import type { TypedField } from "./connect-schema.ts";
+import { DocumentBuilder } from "./document-value.ts";
 import { Field, FieldIndex } from "./field.ts";
 
-export type Builder = LeafBuilder | StructBuilder | ListBuilder;
+export type Builder =
+	| LeafBuilder
+	| StructBuilder
+	| ListBuilder
+	| DocumentBuilder;
 
 /** What a slot's builder takes, as a number that is quick to compare. */
 export const UNTYPED = 0;
@@ -27,6 +32,8 @@ export const TIMESTAMP = 5;
 export const STRUCT = 6;
 export const LIST = 7;
 export const OTHER = 8;
+/** Whole documents; any value fits. */
+export const DOCUMENT = 10;
 /** Of `Slot.quick` only: a column of 32 bits. */
 export const INTEGER = 9;
 
@@ -69,6 +76,8 @@ function codeOf(builder: Builder | undefined): number {
 			return STRUCT;
 		case "list":
 			return LIST;
+		case "document":
+			return DOCUMENT;
 	}
 	switch (builder.type) {
 		case "string":
@@ -167,9 +176,9 @@ export class StructBuilder {
 	) {
 		this.type = type;
 		this.#reserved = options.reserved ?? NONE;
-		for (const { name, type: inner } of type.fields) {
+		for (const { name, type: inner, metadata } of type.fields) {
 			const slot = this.add(name);
-			if (options.settled) settle(slot, inner);
+			if (options.settled) settle(slot, inner, documentsOf(metadata), "");
 		}
 	}
 
@@ -238,10 +247,19 @@ export class ListBuilder {
 	#offsets = new Int32Array(INITIAL + 1);
 	#end = 0;
 
-	constructor(type: DataType, options: { readonly settled: boolean }) {
+	/** `documents` are the paths from here that hold documents as JSON. */
+	constructor(
+		type: DataType,
+		options: {
+			readonly settled: boolean;
+			readonly documents?: ReadonlySet<string>;
+			readonly path?: string;
+		},
+	) {
 		this.type = type;
-		if (options.settled && typeof type !== "string" && type.type === "array")
-			settle(this.element, type.elementType);
+		const { settled, documents = NONE, path = "" } = options;
+		if (settled && typeof type !== "string" && type.type === "array")
+			settle(this.element, type.elementType, documents, below(path));
 	}
 
 	/** The child's slot where the list at `i` begins; `end` says where it ends. */
@@ -286,18 +304,58 @@ export class ListBuilder {
 	}
 }
 
-function settle(slot: Slot, type: DataType): void {
+/**
+ * Of a column's metadata: the places in it, `element` for what an array holds, that have documents as JSON.
+ * A column of texts looks the same without it.
+ */
+export const DOCUMENTS = "tributary.documents";
+
+function documentsOf(metadata: StructField["metadata"]): ReadonlySet<string> {
+	const paths = metadata[DOCUMENTS];
+	return Array.isArray(paths) ? new Set(paths as unknown[] as string[]) : NONE;
+}
+
+function below(path: string): string {
+	return path === "" ? "element" : `${path}.element`;
+}
+
+/** The places in a builder's content that are documents as JSON. */
+function documentsIn(builder: Builder, path: string): string[] {
+	switch (builder.kind) {
+		case "document":
+			return builder.type === "string" ? [path] : [];
+		case "list":
+			return builder.element.builder === undefined
+				? []
+				: documentsIn(builder.element.builder, below(path));
+		default:
+			return [];
+	}
+}
+
+function settle(
+	slot: Slot,
+	type: DataType,
+	documents: ReadonlySet<string>,
+	path: string,
+): void {
 	slot.settled = true;
+	if (type === "variant" || (type === "string" && documents.has(path)))
+		slot.assign(new DocumentBuilder(type));
 	// Columns of other writers that no source value becomes: what comes for them is rescued.
-	if (type === "variant" || type === "void") slot.code = OTHER;
+	else if (type === "void") slot.code = OTHER;
 	else if (typeof type !== "string" && type.type === "map") slot.code = OTHER;
-	else slot.assign(newBuilder(type, { settled: true }));
+	else slot.assign(newBuilder(type, { settled: true, documents, path }));
 }
 
 /** A builder of a type; with `settled` nested fields have the types that the table gives them. */
 export function newBuilder(
 	type: DataType,
-	options: { readonly settled: boolean },
+	options: {
+		readonly settled: boolean;
+		readonly documents?: ReadonlySet<string>;
+		readonly path?: string;
+	},
 ): Builder {
 	if (typeof type === "string") return newLeafBuilder(type);
 	return type.type === "struct"
@@ -311,9 +369,13 @@ export function typeOf(builder: Builder): DataType | undefined {
 		case "struct": {
 			const fields: StructField[] = [];
 			for (const slot of builder.index.fields) {
-				const type =
-					slot.builder === undefined ? undefined : typeOf(slot.builder);
-				if (type !== undefined) fields.push(field(slot.name, type));
+				if (slot.builder === undefined) continue;
+				const type = typeOf(slot.builder);
+				if (type === undefined) continue;
+				const documents = documentsIn(slot.builder, "");
+				const metadata =
+					documents.length === 0 ? {} : { [DOCUMENTS]: documents };
+				fields.push(field(slot.name, type, { metadata }));
 			}
 			return fields.length === 0 ? undefined : { type: "struct", fields };
 		}

@@ -1,7 +1,10 @@
 import { TributaryError } from "../errors.ts";
 import { MAX_DEPTH } from "./variant.ts";
 
-/** A JSON value whose numbers keep their digits: integers as `bigint`, others as decimals. */
+/**
+ * A JSON value whose numbers keep their digits: integers as `bigint`, others as decimals; and what else a
+ * variant holds: doubles that stay doubles, timestamps (µs, UTC), bytes.
+ */
 export type JsonValue =
 	| null
 	| boolean
@@ -9,6 +12,9 @@ export type JsonValue =
 	| bigint
 	| string
 	| { readonly unscaled: bigint; readonly scale: number }
+	| { readonly double: number }
+	| { readonly micros: bigint }
+	| Uint8Array
 	| readonly JsonValue[]
 	| ReadonlyMap<string, JsonValue>;
 
@@ -117,6 +123,8 @@ const NULL = 0;
 const TRUE = 1;
 const FALSE = 2;
 const DOUBLE = 7;
+const TIMESTAMP = 12;
+const BINARY = 15;
 const STRING = 16;
 const MAX_SHORT_STRING = 63;
 
@@ -160,6 +168,11 @@ function valueBytes(
 			}),
 		);
 	}
+	if (json instanceof Uint8Array)
+		return [Uint8Array.of(BINARY << 2), unsigned([json.length], 4), json];
+	if ("double" in json) return [doubleBytes(json.double)];
+	if ("micros" in json)
+		return [Uint8Array.of(TIMESTAMP << 2, ...little(json.micros, 8))];
 	return [decimalBytes(json)];
 }
 

@@ -127,6 +127,9 @@ const contract = z.enum(["evolve", "rescue", "freeze"]);
 const onNewColumn = z.enum(["add", "rescue"]);
 const onWiden = z.enum(["widen", "rescue"]);
 
+const documents = z.enum(["columns", "variant", "json"]);
+const maxDepth = z.int().min(0).max(64);
+
 function isRegExp(text: string): boolean {
 	try {
 		return new RegExp(text) instanceof RegExp;
@@ -212,6 +215,16 @@ const sink = z
 					.describe(
 						"A value that its column can't be widened for: it goes to _rescued_data.",
 					),
+				documents: documents
+					.default("columns")
+					.describe(
+						"What nested documents and arrays become: struct and array columns, a variant, or JSON text. _id is columns always.",
+					),
+				maxDepth: maxDepth
+					.default(64)
+					.describe(
+						"Levels of nesting that become columns, or parts of a variant; what lies deeper is JSON text.",
+					),
 				cacheTtl: durationText
 					.default("300s")
 					.describe(
@@ -231,6 +244,8 @@ const sink = z
 							contract: contract.optional(),
 							onNewColumn: onNewColumn.optional(),
 							onWiden: onWiden.optional(),
+							documents: documents.optional(),
+							maxDepth: maxDepth.optional(),
 						}),
 					)
 					.max(1000)

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { MAX_DEPTH } from "../change/row.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import { saslConfig } from "../resource/kafka-sasl.ts";
 import { bytesQuantity, parseBytes } from "../resource/quantity.ts";
@@ -54,6 +55,10 @@ export const ENVIRONMENT = {
 		"partition columns, comma-separated (_ingestion_date with append)",
 	DELTA_SCHEMA_CONTRACT:
 		"what a table does about fields and types that it does not have: evolve (default), rescue or freeze; for single tables after a comma, such as evolve,shop.orders=freeze",
+	DELTA_DOCUMENTS:
+		"what nested documents and arrays become: columns (default), variant or json",
+	DELTA_MAX_DEPTH:
+		"levels of nesting that become columns, or parts of a variant; what lies deeper is JSON (64)",
 	DELTA_SCHEMA_CACHE_TTL:
 		"seconds for which a table's schema is trusted without a look at the table (300); every commit checks it",
 	DELTA_BATCH_SIZE: "rows after which a table is committed (50000)",
@@ -138,6 +143,11 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 		);
 	}
 	const base = need("DELTA_TABLE_BASE_PATH");
+	const depth = whole("DELTA_MAX_DEPTH", MAX_DEPTH);
+	if (depth > MAX_DEPTH)
+		throw new ConfigError(
+			`DELTA_MAX_DEPTH=${depth} is more than the ${MAX_DEPTH} levels of columns that a table can have`,
+		);
 	const bucket = env.MINIO_BUCKET ?? "";
 	const groupId = env.KAFKA_CONSUMER_GROUP ?? "tributary";
 	const rows = whole("DELTA_BATCH_SIZE", 50_000);
@@ -209,6 +219,12 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 		schema: {
 			...DEFAULT_SCHEMA,
 			...contracts(env.DELTA_SCHEMA_CONTRACT),
+			documents: choice(
+				"DELTA_DOCUMENTS",
+				["columns", "variant", "json"],
+				"columns",
+			),
+			maxDepth: depth,
 			cacheTtlMs: whole("DELTA_SCHEMA_CACHE_TTL", 300) * 1000,
 		},
 		batch: {

@@ -1,3 +1,5 @@
+import { type Documents, MAX_DEPTH } from "../change/row.ts";
+
 /** What to do with values that a table does not fit yet. */
 export interface SchemaRules {
 	/**
@@ -9,6 +11,10 @@ export interface SchemaRules {
 	readonly onNewColumn: "add" | "rescue";
 	/** With `evolve`: a value that only a wider type of its column holds. */
 	readonly onWiden: "widen" | "rescue";
+	/** What nested values become. */
+	readonly documents: Documents;
+	/** Levels of nesting that are columns, or parts of variants; what lies deeper is JSON. */
+	readonly maxDepth: number;
 }
 
 export interface SchemaConfig extends SchemaRules {
@@ -25,6 +31,8 @@ export const DEFAULT_SCHEMA: SchemaConfig = {
 	contract: "evolve",
 	onNewColumn: "add",
 	onWiden: "widen",
+	documents: "columns",
+	maxDepth: MAX_DEPTH,
 	cacheTtlMs: 300_000,
 	tables: [],
 };

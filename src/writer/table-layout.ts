@@ -26,6 +26,8 @@ export function decoderFor(
 		onNewColumn: rules.onNewColumn,
 		onWiden: rules.onWiden,
 		frozen: rules.contract === "freeze",
+		documents: rules.documents,
+		maxDepth: rules.maxDepth,
 		keyColumns,
 		...(isRepeat === undefined ? {} : { isRepeat }),
 	});

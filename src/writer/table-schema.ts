@@ -1,3 +1,4 @@
+import { DOCUMENTS } from "../change/slot.ts";
 import type { DataType, StructType } from "../columnar/types.ts";
 import type { Action } from "../delta/actions.ts";
 import { type Evolved, evolve } from "../delta/evolve.ts";
@@ -56,6 +57,13 @@ export function targetOf(
 	});
 	const own = evolved.changes.map((one) => ({ ...one, by: "writer" as const }));
 	const target = { ...evolved, changes: [...others, ...own] };
+	const other = documentsElsewhere(snapshot.schema, incoming, []);
+	if (other !== undefined)
+		return {
+			...target,
+			changes: others,
+			misfit: `column ${other.join(".")} holds documents here and texts there: the batch is read again`,
+		};
 	const conflict = evolved.conflicts[0];
 	return conflict === undefined
 		? target
@@ -64,6 +72,32 @@ export function targetOf(
 				changes: others,
 				misfit: `column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}: the batch is read again`,
 			};
+}
+
+/** A column of documents as JSON that is one of plain texts in the other schema: they look the same. */
+function documentsElsewhere(
+	table: DataType,
+	incoming: DataType,
+	path: readonly string[],
+): readonly string[] | undefined {
+	if (typeof table === "string" || typeof incoming === "string")
+		return undefined;
+	if (table.type === "array" && incoming.type === "array")
+		return documentsElsewhere(table.elementType, incoming.elementType, path);
+	if (table.type !== "struct" || incoming.type !== "struct") return undefined;
+	for (const field of incoming.fields) {
+		const own = table.fields.find(({ name }) => name === field.name);
+		if (own === undefined) continue;
+		const at = [...path, field.name];
+		if (
+			JSON.stringify(own.metadata[DOCUMENTS]) !==
+			JSON.stringify(field.metadata[DOCUMENTS])
+		)
+			return at;
+		const inner = documentsElsewhere(own.type, field.type, at);
+		if (inner !== undefined) return inner;
+	}
+	return undefined;
 }
 
 /** What other writers have made of a schema. */

@@ -190,6 +190,8 @@ test.each([
 				mode: random.pick(["append", "upsert"]),
 				tableSchema: random.chance(3) ? TABLE : undefined,
 				onNewColumn: random.chance(4) ? "rescue" : "add",
+				documents: random.chance(4) ? "json" : "columns",
+				maxDepth: random.chance(3) ? random.below(4) : 64,
 				onWiden: random.chance(3) ? "rescue" : "widen",
 			};
 			const decoder = new TableDecoder(options);

@@ -50,7 +50,7 @@ export function jsonAt(
 	const value = own.value as Leaf;
 	const shown: Value =
 		type === "double" && typeof value === "bigint" ? Number(value) : value;
-	return toJson(shown, type as DataType);
+	return toJson(shown, type === "document" ? "string" : (type as DataType));
 }
 
 /** A struct without a typed field is no column. */

@@ -343,6 +343,10 @@ export class ReferenceDecoder {
 	#value(node: Node, path: Path, field: TypedField | undefined): boolean {
 		const place = column(path);
 		const type = this.#types.get(place);
+		if (type === "document" && field === undefined) {
+			this.#add(path, node.text);
+			return true;
+		}
 		const leaf =
 			field === undefined || !["struct", "array"].includes(field.conversion);
 		if (field !== undefined && leaf) {
@@ -361,6 +365,15 @@ export class ReferenceDecoder {
 			if (value === undefined) return false;
 			const own = value.type === SPECIAL ? "double" : value.type;
 			return this.#leaf(path, type ?? own, value.type, value.value, false);
+		}
+		if (
+			["object", "array"].includes(node.kind) &&
+			type === undefined &&
+			path.length > this.#levels(path)
+		) {
+			this.#types.set(place, "document");
+			this.#add(path, node.text);
+			return true;
 		}
 		if (node.kind === "object") {
 			if (field !== undefined && field.conversion !== "struct") return false;
@@ -401,6 +414,12 @@ export class ReferenceDecoder {
 			own !== undefined &&
 			this.#leaf(path, type ?? own.type, own.type, own.value, own.whole)
 		);
+	}
+
+	/** How many levels of columns there are at a place. */
+	#levels([root]: Path): number {
+		const { documents = "columns", maxDepth = 64 } = this.#options;
+		return documents === "columns" || root === "_id" ? maxDepth : 0;
 	}
 
 	#leaf(
