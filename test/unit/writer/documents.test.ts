@@ -148,7 +148,9 @@ test.each(["columns", "variant", "json"] as const)(
 		await table.flush();
 		const [first] = await sorted(table);
 		// Every level is there: as columns, in a variant, as JSON in what is deepest, or rescued.
-		expect(JSON.stringify(first).match(/a/g)?.length).toBeGreaterThanOrEqual(10_000);
+		expect(JSON.stringify(first).match(/a/g)?.length).toBeGreaterThanOrEqual(
+			10_000,
+		);
 	},
 );
 
