@@ -13,7 +13,7 @@ import {
 } from "../columnar/types.ts";
 import type { Vector } from "../columnar/vector.ts";
 import type { TypedField } from "./connect-schema.ts";
-import { DocumentBuilder } from "./document-value.ts";
+import { DocumentBuilder } from "./document-builder.ts";
 import { Field, FieldIndex } from "./field.ts";
 
 export type Builder =
