@@ -2,11 +2,8 @@ import { struct } from "../columnar/types.ts";
 import { commonType } from "../columnar/widening.ts";
 import type { TypedField } from "./connect-schema.ts";
 import { readScalar, widen } from "./document.ts";
-import {
-	DocumentBuilder,
-	readDocument,
-	readJsonText,
-} from "./document-value.ts";
+import { DocumentBuilder } from "./document-builder.ts";
+import { readDocument, readJsonText } from "./document-value.ts";
 import { opensExtended, readExtended } from "./extended-json.ts";
 import { JsonReader } from "./json.ts";
 import { JsonSyntaxError } from "./json-input.ts";
