@@ -6,6 +6,7 @@ const USAGE = `Usage: tributary COMMAND [flags]
   writer     consume Kafka topics and write Delta tables
   operator   run the Kubernetes operator
   table      make, read and look after a Delta table
+  dlq        dead letters: list, show, replay, purge
   cdc        pipelines on a cluster; kubectl cdc is the same
   version    print the version
 
@@ -26,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	writer: async () => (await import("./writer.ts")).writerCommand,
 	operator: async () => (await import("./operator.ts")).operatorCommand,
 	table: async () => (await import("./table.ts")).tableCommand,
+	dlq: async () => (await import("./dlq.ts")).dlqCommand,
 	cdc: async () => (await import("./cdc.ts")).cdcCommand,
 };
 

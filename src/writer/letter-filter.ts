@@ -35,12 +35,10 @@ export function conditionOf(filter: LetterFilter): string | undefined {
 	return parts.length === 0 ? undefined : parts.join(" AND ");
 }
 
+export type NamedLetter = Pick<DeadLetter, "table" | "partition" | "offset">;
+
 /** How a letter is called on the command line: `orders/0/123`. */
-export function letterName({
-	table,
-	partition,
-	offset,
-}: Pick<DeadLetter, "table" | "partition" | "offset">): string {
+export function letterName({ table, partition, offset }: NamedLetter): string {
 	return `${table}/${partition}/${offset}`;
 }
 
@@ -53,9 +51,7 @@ export function letterId({
 }
 
 /** What `letterName` has named; `undefined` for a text that names none. */
-export function parseLetterName(
-	text: string,
-): Required<Pick<LetterFilter, "table" | "partition" | "offset">> | undefined {
+export function parseLetterName(text: string): NamedLetter | undefined {
 	const [, table, partition, offset] =
 		/^(.+)\/(\d{1,9})\/(\d{1,18})$/.exec(text) ?? [];
 	return table === undefined || offset === undefined

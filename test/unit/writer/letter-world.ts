@@ -8,6 +8,7 @@ import {
 	openMemoryStore,
 	type StoredObject,
 } from "../../../src/storage/memory.ts";
+import type { ObjectStore } from "../../../src/storage/store.ts";
 import type { WriterConfig } from "../../../src/writer/config.ts";
 import { DEAD_LETTERS } from "../../../src/writer/dead-letter.ts";
 import { DeadLetterTable } from "../../../src/writer/dead-letter-table.ts";
@@ -23,9 +24,15 @@ export class LetterWorld {
 	readonly buckets = new Map<string, Map<string, StoredObject>>();
 	now = 1_760_000_000_000;
 	#ids = 0;
+	readonly #storeAt: ((path: string) => ObjectStore) | undefined;
 	readonly #offsets = [0, 0];
 
-	constructor(config: Partial<WriterConfig> = {}) {
+	/** `storeAt`: in place of memory. */
+	constructor(
+		config: Partial<WriterConfig> = {},
+		storeAt?: (path: string) => ObjectStore,
+	) {
+		this.#storeAt = storeAt;
 		this.config = {
 			pipeline: "default.shop",
 			source: "postgresql",
@@ -63,7 +70,7 @@ export class LetterWorld {
 		const objects = this.buckets.get(path) ?? new Map<string, StoredObject>();
 		this.buckets.set(path, objects);
 		return {
-			store: openMemoryStore({ objects, ...options }),
+			store: this.#storeAt?.(path) ?? openMemoryStore({ objects, ...options }),
 			now: () => this.now,
 			uuid: () =>
 				`00000000-0000-4000-8000-${(++this.#ids).toString(16).padStart(12, "0")}`,
@@ -99,12 +106,13 @@ export class LetterWorld {
 
 	/** Appends a record to the topic; its offset. */
 	produce(
-		change: Change | string,
+		change: Change | string | Uint8Array,
 		{ partition = 0, key }: { partition?: number; key?: object | null } = {},
 	): number {
 		const offset = this.#offsets[partition] as number;
 		this.#offsets[partition] = offset + 1;
-		const id = typeof change === "string" ? undefined : { id: change.id };
+		const raw = typeof change === "string" || change instanceof Uint8Array;
+		const id = raw ? undefined : { id: change.id };
 		const shown = key === undefined ? id : key;
 		this.log.push({
 			partition,
@@ -113,9 +121,7 @@ export class LetterWorld {
 				shown === null || shown === undefined
 					? null
 					: Buffer.from(JSON.stringify(shown)),
-			value: Buffer.from(
-				typeof change === "string" ? change : envelope(change),
-			),
+			value: Buffer.from(raw ? change : envelope(change)),
 		});
 		return offset;
 	}
@@ -173,17 +179,12 @@ export class LetterWorld {
 		return found.sort();
 	}
 
-	/** `offset status code` of each letter. */
+	/** `partition offset status code` of each letter. */
 	async letters(): Promise<string[]> {
-		return (
-			await this.rows(
-				DEAD_LETTERS,
-				"partition",
-				"offset",
-				"status",
-				"error_code",
-			)
-		).map((text) => text);
+		return await this.rows(
+			DEAD_LETTERS,
+			...["partition", "offset", "status", "error_code"],
+		);
 	}
 
 	async replay(
