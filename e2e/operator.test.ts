@@ -547,7 +547,7 @@ test("a deleted pipeline takes its writers and its connector along, and leaves t
 
 test("manifests/install.yaml is the chart, rendered, and the API server takes all of it", async () => {
 	const rendered = join(dir, "install.yaml");
-	await run(join(ROOT, "manifests/render.sh"), [rendered]);
+	await run(join(ROOT, "manifests/render.sh"), [dir]);
 	await run("diff", [join(ROOT, "manifests/install.yaml"), rendered]);
 	await cluster.kubectl(
 		"apply",

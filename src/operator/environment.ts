@@ -24,6 +24,7 @@ Runs the operator against the cluster of the pod or of KUBECONFIG.
   --namespace NAME         of the leader's lease                    POD_NAMESPACE
   --image IMAGE            of the writer pods                       TRIBUTARY_IMAGE
   --image-pull-policy P    of the writer pods                       TRIBUTARY_IMAGE_PULL_POLICY
+  --image-pull-secret NAME in each pipeline's namespace; repeatable  TRIBUTARY_IMAGE_PULL_SECRETS (comma-separated)
   --metrics-port N         /healthz, /readyz, /metrics (${OPERATOR_PORT})       METRICS_PORT
   --workers N              reconciles at a time (8)                 WORKERS
   --no-leader-election     for a single process                     LEADER_ELECTION=false
@@ -52,13 +53,13 @@ export function operatorSettings(
 					env.TRIBUTARY_IMAGE_PULL_POLICY ??
 					"IfNotPresent",
 			),
+			pullSecrets: names(
+				flags["image-pull-secret"],
+				env.TRIBUTARY_IMAGE_PULL_SECRETS,
+			),
 			logLevel: env.LOG_LEVEL ?? "info",
 		},
-		namespaces: (
-			flags["watch-namespace"] ?? (env.WATCH_NAMESPACE ?? "").split(",")
-		)
-			.map((name) => name.trim())
-			.filter((name) => name !== ""),
+		namespaces: names(flags["watch-namespace"], env.WATCH_NAMESPACE),
 		ownNamespace: flags.namespace ?? env.POD_NAMESPACE ?? "default",
 		identity: `${env.POD_NAME ?? defaults.hostname}_${crypto.randomUUID()}`,
 		leaderElection:
@@ -84,6 +85,7 @@ function parse(argv: readonly string[]) {
 				namespace: { type: "string" },
 				image: { type: "string" },
 				"image-pull-policy": { type: "string" },
+				"image-pull-secret": { type: "string", multiple: true },
 				"metrics-port": { type: "string" },
 				workers: { type: "string" },
 				"no-leader-election": { type: "boolean" },
@@ -95,6 +97,16 @@ function parse(argv: readonly string[]) {
 			{ cause: error },
 		);
 	}
+}
+
+/** Names from flags, or else from a variable with commas. */
+function names(
+	flags: readonly string[] | undefined,
+	variable: string | undefined,
+): string[] {
+	return (flags ?? (variable ?? "").split(","))
+		.map((name) => name.trim())
+		.filter((name) => name !== "");
 }
 
 function pullPolicy(text: string): WriterImage["pullPolicy"] {

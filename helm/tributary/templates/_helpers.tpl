@@ -26,10 +26,34 @@
 {{- end }}
 {{- end }}
 
+{{/* Names of a list of references, with commas. */}}
+{{- define "tributary.names" -}}
+{{- $names := list }}
+{{- range . }}{{ $names = append $names .name }}{{ end }}
+{{- join "," $names }}
+{{- end }}
+
+{{/* Pods that an operator makes: writers, and the jobs of tables. */}}
+{{- define "tributary.madeSelector" -}}
+app.kubernetes.io/managed-by: tributary
+{{- end }}
+
+{{- define "tributary.writerSelector" -}}
+app.kubernetes.io/name: tributary-writer
+app.kubernetes.io/component: writer
+{{- end }}
+
 {{- define "tributary.selector" -}}
 app.kubernetes.io/name: {{ include "tributary.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
+{{- end }}
+
+{{/* The pod of helm test; the operator's Service does not select it. */}}
+{{- define "tributary.testSelector" -}}
+app.kubernetes.io/name: {{ include "tributary.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: test
 {{- end }}
 
 {{- define "tributary.labels" -}}

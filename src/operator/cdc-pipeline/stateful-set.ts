@@ -19,6 +19,8 @@ import { writerMeta } from "./manifests.ts";
 export interface WriterImage {
 	readonly image: string;
 	readonly pullPolicy: "Always" | "IfNotPresent" | "Never";
+	/** Names of Secrets in each pipeline's own namespace. */
+	readonly pullSecrets: readonly string[];
 	readonly logLevel: string;
 }
 
@@ -34,7 +36,7 @@ const USER = 65_532;
 export function statefulSet(
 	pipeline: CdcPipeline,
 	owner: OwnerReference,
-	{ image, pullPolicy, logLevel }: WriterImage,
+	{ image, pullPolicy, pullSecrets, logLevel }: WriterImage,
 	{
 		replicas,
 		hash,
@@ -87,6 +89,9 @@ export function statefulSet(
 					serviceAccountName: writerName(name),
 					automountServiceAccountToken: false,
 					enableServiceLinks: false,
+					...(pullSecrets.length > 0 && {
+						imagePullSecrets: pullSecrets.map((name) => ({ name })),
+					}),
 					// As pid 1 a writer that still starts would not hear SIGTERM, and hold a deletion up.
 					shareProcessNamespace: true,
 					// Time to commit what it holds.

@@ -10,12 +10,18 @@ test("flags win over the environment, and the environment over defaults", () => 
 	const env = {
 		TRIBUTARY_IMAGE: "a:1",
 		WATCH_NAMESPACE: "x, y,",
+		TRIBUTARY_IMAGE_PULL_SECRETS: "registry,",
 		METRICS_PORT: "9000",
 		POD_NAMESPACE: "sys",
 		POD_NAME: "op-0",
 	};
 	expect(settings([], env)).toMatchObject({
-		writers: { image: "a:1", pullPolicy: "IfNotPresent", logLevel: "info" },
+		writers: {
+			image: "a:1",
+			pullPolicy: "IfNotPresent",
+			pullSecrets: ["registry"],
+			logLevel: "info",
+		},
 		namespaces: ["x", "y"],
 		ownNamespace: "sys",
 		leaderElection: true,

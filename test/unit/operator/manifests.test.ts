@@ -32,6 +32,7 @@ const owner = ownerOf(secured, "0a1b");
 const image = {
 	image: "registry.example/tributary:1",
 	pullPolicy: "IfNotPresent",
+	pullSecrets: ["registry"],
 	logLevel: "info",
 } as const;
 

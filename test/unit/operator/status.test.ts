@@ -13,7 +13,12 @@ import type { Pod } from "../../../src/operator/types.ts";
 import type { CdcPipelineStatus } from "../../../src/resource/cdc-pipeline-status.ts";
 import { pipeline } from "./pipeline.ts";
 
-const image = { image: "i", pullPolicy: "Never", logLevel: "info" } as const;
+const image = {
+	image: "i",
+	pullPolicy: "Never",
+	pullSecrets: [],
+	logLevel: "info",
+} as const;
 const at = new Date("2026-01-01T00:00:00Z");
 const fine: ConnectorOutcome = {
 	ready: true,
