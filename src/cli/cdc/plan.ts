@@ -289,7 +289,12 @@ function specOf(object: PipelineObject): CdcPipeline | undefined {
 }
 
 const OWNER = { apiVersion: "", kind: "", name: "", uid: "" };
-const IMAGE = { image: "", pullPolicy: "Never", logLevel: "" } as const;
+const IMAGE = {
+	image: "",
+	pullPolicy: "Never",
+	pullSecrets: [],
+	logLevel: "",
+} as const;
 
 function writerEffects(
 	before: CdcPipeline | undefined,
