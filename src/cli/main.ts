@@ -5,6 +5,7 @@ const USAGE = `Usage: tributary COMMAND [flags]
   run        run pipelines of a YAML file on this machine
   writer     consume Kafka topics and write Delta tables
   operator   run the Kubernetes operator
+  maintain   compact and clean up every table below a location
   table      make, read and look after a Delta table
   dlq        dead letters: list, show, replay, purge
   cdc        pipelines on a cluster; kubectl cdc is the same
@@ -26,6 +27,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	run: async () => (await import("./run.ts")).runCommand,
 	writer: async () => (await import("./writer.ts")).writerCommand,
 	operator: async () => (await import("./operator.ts")).operatorCommand,
+	maintain: async () => (await import("./maintain.ts")).maintainCommand,
 	table: async () => (await import("./table.ts")).tableCommand,
 	dlq: async () => (await import("./dlq.ts")).dlqCommand,
 	cdc: async () => (await import("./cdc.ts")).cdcCommand,

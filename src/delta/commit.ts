@@ -13,6 +13,7 @@ import {
 	loadSnapshot,
 	type NewCommit,
 	readCommit,
+	type Snapshot,
 } from "./snapshot.ts";
 
 const BACKOFF_MS = 20;
@@ -32,6 +33,12 @@ export async function commit(
 	request: CommitRequest,
 ): Promise<CommitOutcome> {
 	const maxAttempts = request.maxAttempts ?? 50;
+	if (request.base !== undefined && (await isForgotten(engine, request.base)))
+		return {
+			kind: "conflict",
+			attempts: 0,
+			snapshot: await loadSnapshot(engine),
+		};
 	let snapshot = request.base ?? (await loadSnapshot(engine));
 	let winners: readonly NewCommit[] = [];
 	for (let attempt = 1; attempt <= maxAttempts; attempt++) {
@@ -74,6 +81,21 @@ export async function commit(
 			]));
 	}
 	return { kind: "conflict", attempts: maxAttempts, snapshot };
+}
+
+/** Nobody cleans up a log sooner. */
+const KEPT_MS = 86_400_000;
+
+/**
+ * Whether the log was cleaned up past this version: the next one's place may be free again then, though
+ * the table is far ahead.
+ */
+async function isForgotten(
+	{ store, now }: Engine,
+	{ version, timestamp }: Snapshot,
+): Promise<boolean> {
+	if (timestamp !== undefined && now() - timestamp < KEPT_MS) return false;
+	return (await store.head(commitPath(version))) === undefined;
 }
 
 /**

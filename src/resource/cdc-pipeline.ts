@@ -2,6 +2,7 @@ import { z } from "zod";
 import { API_VERSION } from "./api.ts";
 import { pipelineActions } from "./cdc-pipeline-actions.ts";
 import { crossFieldRules, PIPELINE_NAME } from "./cdc-pipeline-rules.ts";
+import { CRON_SHAPE, isCronSchedule } from "./cron-schedule.ts";
 import { bytesQuantity, durationText } from "./quantity.ts";
 
 const name = z
@@ -190,7 +191,7 @@ const sink = z
 			.max(4)
 			.default([])
 			.describe(
-				"Columns that compaction clusters rows by. Not in effect yet: there is no compaction.",
+				"Columns that compaction puts rows in order by, unless maintenance.optimize.zOrderBy names others.",
 			),
 		schema: z
 			.strictObject({
@@ -337,27 +338,58 @@ const writer = z
 
 const schedule = z
 	.string()
-	.min(1)
 	.max(100)
+	.regex(CRON_SHAPE, 'must be a cron schedule such as "0 3 * * *" or "@daily"')
+	.refine(
+		isCronSchedule,
+		'must be a cron schedule such as "0 3 * * *" or "@daily": minute, hour, day, month, weekday',
+	)
 	.describe("A cron schedule, in UTC.");
+
+const suspended = z
+	.boolean()
+	.default(false)
+	.describe("No further run starts; one at work comes to its end.");
 
 const maintenance = z
 	.strictObject({
 		optimize: z
 			.strictObject({
 				schedule: schedule.default("0 3 * * *"),
-				targetFileSize: bytesQuantity.default("256Mi"),
-				zOrderBy: z.array(z.string().min(1).max(255)).max(4).default([]),
+				suspend: suspended,
+				targetFileSize: bytesQuantity
+					.default("256Mi")
+					.describe(
+						"Files below three quarters of it are written together up to this size.",
+					),
+				zOrderBy: z
+					.array(z.string().min(1).max(255))
+					.max(4)
+					.default([])
+					.describe(
+						"Columns that files are put in order by, in tables that have them; sink.clusterBy when empty.",
+					),
 			})
-			.optional(),
+			.prefault({})
+			.describe(
+				"Writes small files together and leaves deleted rows out, beside the writers.",
+			),
 		vacuum: z
 			.strictObject({
 				schedule: schedule.default("0 4 * * 0"),
-				retention: durationText.default("168h"),
+				suspend: suspended,
+				retention: durationText
+					.default("168h")
+					.describe(
+						"How long files stay that the table does not need any more; never less than the table's own delta.deletedFileRetentionDuration.",
+					),
 			})
-			.optional(),
+			.prefault({})
+			.describe("Deletes files that no version within the retention needs."),
 	})
-	.describe("Compaction and clean-up of the tables. Not in effect yet.");
+	.describe(
+		"Compaction and clean-up of all tables below sink.location, by CronJobs.",
+	);
 
 export const cdcPipelineSpec = z
 	.strictObject({

@@ -84,10 +84,7 @@ export function writerConfig(
 		readonly index?: IndexConfig | undefined;
 	} = {},
 ): WriterConfig {
-	const storage = spec.sink.storageSecretRef?.name;
-	if (storage !== undefined)
-		for (const key of STORAGE_KEYS.required)
-			needSecret(secret, storage, key, "spec.sink.storageSecretRef");
+	const credentials = sinkCredentials(spec.sink, secret);
 	const pipeline = `${metadata.namespace}.${metadata.name}`;
 	const prefix = spec.kafka.topicPrefix;
 	return {
@@ -103,16 +100,7 @@ export function writerConfig(
 			sessionTimeoutMs: options.sessionTimeoutMs ?? DEFAULT_SESSION_TIMEOUT_MS,
 		},
 		location: spec.sink.location,
-		credentials:
-			storage === undefined
-				? {}
-				: storageCredentials(
-						Object.fromEntries(
-							[...STORAGE_KEYS.required, ...STORAGE_KEYS.optional].map(
-								(key) => [key, secret(storage, key)],
-							),
-						),
-					),
+		credentials,
 		tablePath: spec.sink.tablePath,
 		writeMode: spec.sink.writeMode,
 		history: spec.sink.writeMode === "upsert" && spec.sink.history,
@@ -128,6 +116,28 @@ export function writerConfig(
 		port: options.port,
 		...(options.index === undefined ? {} : { index: options.index }),
 	};
+}
+
+/**
+ * What the tables of a pipeline are reached with.
+ * @throws ConfigError naming the Secret and the key that is missing
+ */
+export function sinkCredentials(
+	{ storageSecretRef }: CdcPipeline["spec"]["sink"],
+	secret: SecretReader,
+): StorageCredentials {
+	if (storageSecretRef === undefined) return {};
+	const { name } = storageSecretRef;
+	for (const key of STORAGE_KEYS.required)
+		needSecret(secret, name, key, "spec.sink.storageSecretRef");
+	return storageCredentials(
+		Object.fromEntries(
+			[...STORAGE_KEYS.required, ...STORAGE_KEYS.optional].map((key) => [
+				key,
+				secret(name, key),
+			]),
+		),
+	);
 }
 
 /** What is captured, without the collection in which the connector marks chunks of a snapshot. */

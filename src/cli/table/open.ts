@@ -10,8 +10,10 @@ import { ConfigError } from "../../errors.ts";
 import {
 	fileOpener,
 	openStore,
+	type StorageCredentials,
 	storageCredentials,
 } from "../../storage/open.ts";
+import type { ObjectStore } from "../../storage/store.ts";
 import { type Flags, onlyOne, wholeNumber } from "./flags.ts";
 import type { Output } from "./output.ts";
 
@@ -25,8 +27,16 @@ export interface TableContext {
 /** @throws ConfigError for a path that is none */
 export function openEngine(path: string): Engine {
 	const credentials = storageCredentials(process.env);
+	return engineOn(openStore(path, credentials), credentials);
+}
+
+/** The engine of a table in a store; files outside of it are opened with the same credentials. */
+export function engineOn(
+	store: ObjectStore,
+	credentials: StorageCredentials,
+): Engine {
 	return {
-		store: openStore(path, credentials),
+		store,
 		openAt: fileOpener(credentials),
 		now: Date.now,
 		uuid: randomUUID,

@@ -7,6 +7,7 @@ import type { Action } from "../../../src/delta/actions.ts";
 import { readChanges } from "../../../src/delta/change-data.ts";
 import { findConflict, type Reads } from "../../../src/delta/conflict.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
+import { cleanUpLog } from "../../../src/delta/log-cleanup.ts";
 import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot, type Snapshot } from "../../../src/delta/snapshot.ts";
 import { transact } from "../../../src/delta/transaction.ts";
@@ -492,4 +493,39 @@ test("rows that do not fit, or would not be replaced again, are refused before a
 		"extra",
 	]);
 	expect(await rowsOf(engine, merged)).toEqual(["1|null|null|0.5"]);
+});
+
+test("a commit in the place of one that was cleaned up, where nobody would ever read it", async () => {
+	const engine = memoryEngine();
+	const schema = struct(field("id", "long"));
+	const batch = (id: bigint): Batch => ({
+		schema,
+		length: 1,
+		columns: [vectorOf("long", [id])],
+	});
+	const stale = await createTable(engine, {
+		schema,
+		configuration: { "delta.checkpointInterval": "1" },
+	});
+	const slept = await append(engine, stale, [batch(1n)]);
+	engine.clock += 86_400_000;
+	let table = slept;
+	for (let i = 2n; i < 5n; i++) table = await append(engine, table, [batch(i)]);
+	engine.clock += 40 * 86_400_000;
+	const checkpoint = await append(engine, table, [batch(5n)]);
+	await cleanUpLog(engine, checkpoint);
+	expect(await engine.store.head("_delta_log/00000000000000000002.json")).toBe(
+		undefined,
+	);
+	await expect(append(engine, slept, [batch(6n)])).rejects.toMatchObject({
+		code: "DELTA_CONFLICT",
+		retryable: true,
+	});
+	expect(await engine.store.head("_delta_log/00000000000000000002.json")).toBe(
+		undefined,
+	);
+	// As long as the log is whole, age alone is no hindrance.
+	engine.clock += 10 * 86_400_000;
+	const next = await append(engine, checkpoint, [batch(6n)]);
+	expect(next.version).toBe(checkpoint.version + 1);
 });

@@ -31,6 +31,7 @@ import { memoryEngine } from "../delta/table.ts";
 
 const TOPIC = "shop.public.items";
 const PARTITIONS = 3;
+const NOW = 1_760_000_000_000;
 
 class Crash extends Error {}
 
@@ -85,7 +86,7 @@ async function model(
 	/** Rows that writers deleted while compaction wrote them again. */
 	let carried = 0;
 	const int = (below: number): number => Math.floor(random() * below);
-	const store = openMemoryStore();
+	const store = openMemoryStore({ now: () => NOW });
 	const source = new Source();
 	const disks = new Map<string, MemoryDisk>();
 	let crashAfter = Number.POSITIVE_INFINITY;
@@ -130,7 +131,7 @@ async function model(
 				}
 			}),
 			...(int(4) === 0 ? [interfere()] : []),
-			...(int(3) === 0 ? [compact()] : []),
+			...(int(5) === 0 ? [compact()] : []),
 		]);
 		crashAfter = Number.POSITIVE_INFINITY;
 		await check();
@@ -295,7 +296,7 @@ function engineOf(
 				return await store.get(...args);
 			},
 		},
-		now: () => 1_760_000_000_000,
+		now: () => NOW,
 		uuid: () =>
 			`${process.toString(16).padStart(8, "0")}-0000-4000-8000-${String(++uuids).padStart(12, "0")}`,
 		sleep: async () => {},

@@ -1,0 +1,54 @@
+/** As much as the API server's own schema can hold; `isCronSchedule` says the rest. */
+export const CRON_SHAPE = /^(@[a-z]+|([0-9A-Za-z*,/-]+ ){4}[0-9A-Za-z*,/-]+)$/;
+
+const NAMED = /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/;
+const MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
+const DAYS = "sun mon tue wed thu fri sat".split(" ");
+
+/** Least and greatest value of minute, hour, day, month and weekday, and names for them. */
+const FIELDS = [
+	{ least: 0, most: 59, names: [] },
+	{ least: 0, most: 23, names: [] },
+	{ least: 1, most: 31, names: [] },
+	{ least: 1, most: 12, names: MONTHS },
+	{ least: 0, most: 7, names: DAYS },
+] as const;
+
+/** Whether a CronJob takes it as its schedule. */
+export function isCronSchedule(text: string): boolean {
+	if (NAMED.test(text)) return true;
+	const fields = text.split(" ");
+	return (
+		fields.length === FIELDS.length &&
+		FIELDS.every((field, i) =>
+			(fields[i] ?? "").split(",").every((item) => isItem(item, field)),
+		)
+	);
+}
+
+/** `*`, a value or a range, each with a step if need be. */
+function isItem(item: string, field: (typeof FIELDS)[number]): boolean {
+	const [, range = "", step] = /^([^/]+)(?:\/(\d{1,2}))?$/.exec(item) ?? [];
+	if (step !== undefined && Number(step) === 0) return false;
+	if (range === "*") return true;
+	const values = range.split("-").map((value) => numberOf(value, field));
+	const [first, last = first] = values;
+	return (
+		values.length <= 2 &&
+		first !== undefined &&
+		last !== undefined &&
+		first <= last
+	);
+}
+
+function numberOf(
+	text: string,
+	{ least, most, names }: (typeof FIELDS)[number],
+): number | undefined {
+	const named = (names as readonly string[]).indexOf(text.toLowerCase());
+	if (named >= 0) return named + least;
+	const value = Number(text);
+	return /^\d{1,2}$/.test(text) && value >= least && value <= most
+		? value
+		: undefined;
+}
