@@ -3,6 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { expect, test, vi } from "vitest";
+import { stringify } from "yaml";
 import type { CdcPipelineStatus } from "../src/resource/cdc-pipeline-status.ts";
 import { installed } from "../stack/cache.ts";
 import type { Cluster } from "../stack/cluster.ts";
@@ -17,6 +18,10 @@ export interface Stage {
 	readonly namespace: string;
 	readonly connectUrl: string;
 	status(name: string): Promise<CdcPipelineStatus>;
+	/** A pipeline from MongoDB as a user would apply it. */
+	pipeline(name: string, changes?: { sink?: object; source?: object }): object;
+	/** Values that no report may hold. */
+	readonly secrets: readonly string[];
 	/** Changes the source of the pipeline `shop`. */
 	change(step: number): Promise<void>;
 	/** Until the table of the pipeline `shop` equals its source. */
@@ -211,6 +216,65 @@ export function cdcPluginTests(stage: () => Stage): void {
 		);
 		await fine("resnapshot", "shop", "--all", "--yes", "--wait");
 		await equal();
+	});
+
+	test("kubectl cdc plan tells what a file would change, and what the API server refuses", async () => {
+		const { dir, pipeline } = stage();
+		const file = join(dir, "plan.yaml");
+		const plan = async (changes: Parameters<Stage["pipeline"]>[1]) => {
+			await writeFile(file, stringify(pipeline("shop", changes)));
+			return await cdc("plan", "-f", file);
+		};
+		expect(await plan({})).toEqual({
+			code: 0,
+			error: "",
+			text: "data/shop: nothing would change\n",
+		});
+		const changed = await plan({
+			source: { snapshot: { fetchSize: 500 } },
+			sink: { deletes: "soft" },
+		});
+		expect(changed).toMatchObject({ code: 3, error: "" });
+		expect(changed.text).toBe(`data/shop: would be changed
+  ~ spec.sink.deletes  hard -> soft
+  ~ spec.source.snapshot.fetchSize  10000 -> 500
+  connector data.shop is updated, after Kafka Connect has validated it; its tasks restart at their position
+    ~ snapshot.fetch.size  10000 -> 500
+  writers are replaced one by one: their configuration or pods change (spec.sink.deletes)
+`);
+		const refused = await plan({ sink: { location: "s3://lake/elsewhere" } });
+		expect(refused.code).toBe(1);
+		expect(refused.text).toMatch(
+			/^data\/shop: the API server refuses it\n {2}spec\.sink\.location: Invalid value: .*sink\.location can't be changed/s,
+		);
+		const typo = await plan({ sink: { writeMod: "append" } });
+		expect(typo.code).toBe(1);
+		expect(typo.text).toContain('unknown field "spec.sink.writeMod"');
+		expect((await stage().status("shop")).phase).toBe("Running");
+	});
+
+	test("kubectl cdc report has what helps, and no secret of the pipeline", async () => {
+		const { dir, secrets } = stage();
+		const archive = join(dir, "report.tar.gz");
+		const text = await fine("report", "shop", "--to", archive);
+		expect(text).toContain("Secrets are masked.\n");
+		const { stdout: names } = await run("tar", ["-tzf", archive]);
+		for (const name of [
+			"status.txt",
+			"pipeline.yaml",
+			"connector.yaml",
+			"events.yaml",
+			"logs/shop-writer-0.log",
+			"versions.yaml",
+		])
+			expect(names).toContain(`/${name}\n`);
+		expect(names).toMatch(/logs\/operator-tributary-\S+\.log/);
+		const { stdout: all } = await run("tar", ["-xzOf", archive], {
+			maxBuffer: 64 * 2 ** 20,
+		});
+		expect(secrets.length).toBeGreaterThan(1);
+		for (const secret of secrets) expect(all).not.toContain(secret);
+		expect(all).toContain("io.debezium.connector.mongodb.MongoDbConnector");
 	});
 
 	test("without the right, kubectl cdc names the verb; an unknown pipeline gets the nearest name", async () => {

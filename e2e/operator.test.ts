@@ -428,6 +428,8 @@ cdcPluginTests(() => ({
 	cluster,
 	namespace: NAMESPACE,
 	connectUrl: stack.connect.url,
+	pipeline,
+	secrets: [stack.s3.secretAccessKey, stack.mongo.uri],
 	status,
 	change,
 	equal: () => tableEqualsOrders("shop/orders"),

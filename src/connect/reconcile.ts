@@ -141,7 +141,7 @@ export async function reconcileConnector(
 						terminal: true,
 						reason: "ConnectorRejected",
 						message: hide(
-							`Kafka Connect rejects the connector: ${validation.errors.map(({ field, message }) => `${named(field, pipeline)}: ${message}`).join("; ")}`,
+							`Kafka Connect rejects the connector: ${validation.errors.map(({ field, message }) => `${named(field, pipeline)}: ${message}`).join("; ")}; correct spec.source, or the Secret that it names`,
 						),
 					};
 				await client.put(name, action.config);
@@ -265,7 +265,7 @@ function judge(
 	return outcome(
 		false,
 		"Starting",
-		`connector ${name} is ${connector.state} with ${connector.tasks.length} tasks`,
+		`connector ${name} is ${connector.state} with ${connector.tasks.length} tasks; if that lasts, see the log of Kafka Connect`,
 	);
 }
 

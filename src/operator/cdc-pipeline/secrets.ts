@@ -112,7 +112,7 @@ function problemOf(
 	if ("error" in secret)
 		return {
 			reason: REASONS.secretUnreadable,
-			message: `Secret ${name} (${field}) can't be read: ${messageOf(secret.error)}`,
+			message: `Secret ${name} (${field}) can't be read: ${messageOf(secret.error)}; the operator needs the verb get on secrets in namespace ${namespace}`,
 		};
 	if (optional || secret.data?.[key]) return undefined;
 	const keys = Object.keys(secret.data ?? {});

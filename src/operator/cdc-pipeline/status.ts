@@ -39,7 +39,7 @@ export function pipelineStatus(input: StatusInput): CdcPipelineStatus {
 					type: CONDITIONS.writer,
 					status: "False",
 					reason: REASONS.applyFailed,
-					message: `the API server refused a part of the writers: ${input.failure.message}`,
+					message: `the API server refused a part of the writers, which is tried again: ${input.failure.message}; allow or correct what it names`,
 				},
 	);
 	const ready = readyCondition(observed, [secrets, connector, writer]);
@@ -187,7 +187,8 @@ function connectorCondition(
 			type: CONDITIONS.connector,
 			status: "False",
 			reason: REASONS.waitingForSecrets,
-			message: "the connector is made when its Secret is there",
+			message:
+				"the connector is made when its Secret is there: see SecretsResolved",
 		};
 	return {
 		type: CONDITIONS.connector,

@@ -52,7 +52,7 @@ export function writerCondition(
 	if (ready < replicas)
 		return no(
 			REASONS.writersStarting,
-			`${ready} of ${replicas} writers are ready`,
+			`${ready} of ${replicas} writers are ready; if that lasts, see kubectl cdc logs ${pipeline.metadata.name}`,
 		);
 	// Ready while the old ones are replaced: nothing is missing meanwhile.
 	return {
@@ -86,7 +86,7 @@ function podProblem(pod: Pod): { reason: string; message: string } | undefined {
 	if (unscheduled !== undefined)
 		return {
 			reason: REASONS.writerUnschedulable,
-			message: `${name} has no node: ${unscheduled.message}`,
+			message: `${name} has no node: ${unscheduled.message}; add room, or lower spec.writer.resources`,
 		};
 	const container = pod.status?.containerStatuses?.find(
 		(status) => status.name === WRITER_CONTAINER,
@@ -100,14 +100,14 @@ function podProblem(pod: Pod): { reason: string; message: string } | undefined {
 		case "ErrImageNeverPull":
 			return {
 				reason: REASONS.imageUnavailable,
-				message: `${name}: ${waiting.message ?? waiting.reason}`,
+				message: `${name}: ${waiting.message ?? waiting.reason}; check the image of the operator, which its writers share, and who may pull it`,
 			};
 		case "CreateContainerConfigError":
 		case "CreateContainerError":
 		case "RunContainerError":
 			return {
 				reason: REASONS.writerFailed,
-				message: `${name}: ${waiting.message ?? waiting.reason}`,
+				message: `${name}: ${waiting.message ?? waiting.reason}; see kubectl describe pod ${name}`,
 			};
 		default:
 			return crashed(name, container);
@@ -126,7 +126,7 @@ function crashed(
 		end.message?.trim() ||
 		(end.reason === "OOMKilled"
 			? "it used more memory than spec.writer.resources.memory allows: raise it or lower spec.writer.batch"
-			: `it exited with ${end.exitCode} (${end.reason ?? "no reason"})`);
+			: `it exited with ${end.exitCode} (${end.reason ?? "no reason"}); see its last lines with kubectl cdc logs --previous`);
 	return {
 		reason: REASONS.writerFailed,
 		message: `${name}, restarted ${restartCount} times: ${why.slice(0, 4_096)}`,
