@@ -8,7 +8,12 @@ import { pipelineStatus } from "../../../src/operator/cdc-pipeline/status.ts";
 import type { ContainerStatus, Pod } from "../../../src/operator/types.ts";
 import { pipeline } from "./pipeline.ts";
 
-const image = { image: "i", pullPolicy: "Never", logLevel: "info" } as const;
+const image = {
+	image: "i",
+	pullPolicy: "Never",
+	logLevel: "info",
+	pullSecrets: [],
+} as const;
 
 function pod(
 	container: Omit<ContainerStatus, "name">,
