@@ -86,6 +86,44 @@ test.each(MODES)(
 	},
 );
 
+test.each(MODES)(
+	"with %s, a replay that was slow, not dead, when another took its letters over writes nothing",
+	async (writeMode) => {
+		const world = await refused(writeMode);
+		let wake = (): void => {};
+		let asleep = (): void => {};
+		const sleeping = new Promise<void>((done) => {
+			asleep = done;
+		});
+		let commits = 0;
+		const slow = world
+			.replay(
+				{},
+				{
+					turn: async (operation) => {
+						// The letters are taken, those that fail given back: next are the rows.
+						if (operation !== "putIfAbsent" || ++commits !== 5) return;
+						asleep();
+						await new Promise<void>((go) => {
+							wake = go;
+						});
+					},
+				},
+			)
+			.catch((error: unknown) => error);
+		await sleeping;
+		expect(await world.letters()).toContain(
+			"0 1 replaying DELTA_CONSTRAINT_VIOLATED",
+		);
+		expect(await world.rows("items", "id", "n")).not.toEqual(ROWS[writeMode]);
+		await world.replay();
+		wake();
+		expect(await slow).toMatchObject({ code: "REPLAY_REFUSED" });
+		expect(await world.rows("items", "id", "n")).toEqual(ROWS[writeMode]);
+		expect(await world.letters()).toEqual(LETTERS);
+	},
+);
+
 function copyOf(
 	buckets: ReadonlyMap<string, ReadonlyMap<string, StoredObject>>,
 ): Map<string, Map<string, StoredObject>> {
