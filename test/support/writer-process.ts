@@ -39,7 +39,8 @@ export interface WriterProcess {
 export class WriterUnderTest {
 	readonly lake: Lake;
 	readonly logFile: string;
-	readonly #config: string;
+	/** The pipeline's YAML. */
+	readonly file: string;
 	readonly #bootstrap: string;
 	readonly #env: Readonly<Record<string, string>>;
 	readonly #running = new Set<WriterProcess>();
@@ -52,7 +53,7 @@ export class WriterUnderTest {
 			TRIBUTARY_SECRET_LAKE_AWS_ENDPOINT_URL: options.endpoint ?? s3.endpoint,
 			...options.env,
 		};
-		this.#config = join(dir, `${name}.yaml`);
+		this.file = join(dir, `${name}.yaml`);
 		this.logFile = join(dir, `${name}.log`);
 		this.lake = {
 			location: `s3://lake/${name}`,
@@ -87,7 +88,7 @@ export class WriterUnderTest {
 				writer: { batch },
 			},
 		};
-		writeFileSync(this.#config, stringify(pipeline));
+		writeFileSync(this.file, stringify(pipeline));
 	}
 
 	async start(
@@ -99,7 +100,7 @@ export class WriterUnderTest {
 		const log = openSync(logFile, "a");
 		// The kernel ends the writer when the test's process dies, however it dies.
 		const argv = ["--pdeathsig=KILL", "--", TRIBUTARY, "writer", "--config"];
-		const child = spawn("setpriv", [...argv, this.#config], {
+		const child = spawn("setpriv", [...argv, this.file], {
 			env: {
 				...process.env,
 				KAFKA_BOOTSTRAP_SERVERS: this.#bootstrap,
