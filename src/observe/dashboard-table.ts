@@ -111,7 +111,7 @@ export const tableDashboard: Dashboard = {
 				},
 				{
 					title: "Rows",
-					description: "Without deleted ones; counted once a minute at most.",
+					description: "Without deleted ones.",
 					unit: "short",
 					queries: [
 						{

@@ -89,7 +89,7 @@ const TABLE_GAUGES: Readonly<Record<TableGauge, readonly [string, string]>> = {
 	],
 	rows: [
 		"tributary_table_rows",
-		"Rows of that version, counted once a minute at most.",
+		"Rows of that version; of more than 10,000 files they are counted once a minute at most.",
 	],
 	files: ["tributary_table_files", "Data files of that version."],
 	bytes: ["tributary_table_bytes", "Bytes of the data files of that version."],
