@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { API_GROUP } from "../resource/api.ts";
 
 /** Every label, annotation, finalizer and object name that the operator uses. */
@@ -40,6 +41,40 @@ export function writerLabels(pipeline: string): Record<string, string> {
 	return {
 		...writerSelector(pipeline),
 		[LABELS.component]: "writer",
+		[LABELS.managedBy]: MANAGED_BY,
+	};
+}
+
+export const MAINTENANCE_CONTAINER = "maintain";
+
+/** What CronJobs do to the tables of a pipeline. */
+export const OPERATIONS = ["optimize", "vacuum"] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** A CronJob's name, which Kubernetes lets have so many letters, for its Jobs add some. */
+const CRON_JOB_NAME = 52;
+
+/** The longest names of pipelines are cut, and told apart by a hash. */
+export function maintenanceName(
+	pipeline: string,
+	operation: Operation,
+): string {
+	const name = `${pipeline}-${operation}`;
+	if (name.length <= CRON_JOB_NAME) return name;
+	const hash = createHash("sha256").update(pipeline).digest("hex").slice(0, 8);
+	const room = CRON_JOB_NAME - operation.length - hash.length - 2;
+	return `${pipeline.slice(0, room)}-${hash}-${operation}`;
+}
+
+export function maintenanceLabels(
+	pipeline: string,
+	operation: Operation,
+): Record<string, string> {
+	return {
+		[LABELS.name]: "tributary-maintenance",
+		[LABELS.instance]: pipeline,
+		[LABELS.pipeline]: pipeline,
+		[LABELS.component]: operation,
 		[LABELS.managedBy]: MANAGED_BY,
 	};
 }

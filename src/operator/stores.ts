@@ -3,32 +3,39 @@ import type { Clock } from "../kube/clock.ts";
 import { listWatch } from "../kube/list-watch.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { type OnChange, Reflector } from "../kube/reflector.ts";
-import { LABELS, MANAGED_SELECTOR } from "./names.ts";
+import { LABELS, MANAGED_SELECTOR, type Operation } from "./names.ts";
 import {
 	CHILD_KINDS,
 	type ChildKind,
+	type CronJob,
 	type PipelineObject,
 	type Pod,
 	type StatefulSet,
 	TYPES,
 } from "./types.ts";
 
-type Watched = "pipeline" | "pod" | ChildKind;
+type Watched = "pipeline" | "pod" | "cronJob" | ChildKind;
 
 interface Objects extends Record<Watched, KubeObject> {
 	readonly pipeline: PipelineObject;
 	readonly pod: Pod;
+	readonly cronJob: CronJob;
 	readonly statefulSet: StatefulSet;
 }
 
-const WATCHED: readonly Watched[] = ["pipeline", "pod", ...CHILD_KINDS];
+const WATCHED: readonly Watched[] = [
+	"pipeline",
+	"pod",
+	"cronJob",
+	...CHILD_KINDS,
+];
 
 /** Copies of everything that the operator watches, in one namespace, in some, or in all. */
 export interface Stores {
 	get<K extends Watched>(kind: K, key: string): Objects[K] | undefined;
 	pipelineKeys(): string[];
-	/** Pods of the pipeline with this key. */
-	pods(pipelineKey: string): readonly Pod[];
+	/** Pods of the pipeline with this key: its writers, or those of a CronJob's runs. */
+	pods(pipelineKey: string, component?: "writer" | Operation): readonly Pod[];
 	/** Resolves when every first list is complete. */
 	readonly synced: Promise<void>;
 	hasSynced(): boolean;
@@ -108,7 +115,11 @@ export function createStores(options: {
 						({ metadata }) => `${metadata.namespace ?? ""}/${metadata.name}`,
 					),
 				),
-		pods: (key) => [...(podsOf.get(key)?.values() ?? [])],
+		pods: (key, component = "writer") =>
+			[...(podsOf.get(key)?.values() ?? [])].filter(
+				({ metadata }) =>
+					(metadata.labels?.[LABELS.component] ?? "writer") === component,
+			),
 		synced: Promise.all(all.map(({ reflector }) => reflector.synced)).then(
 			() => {},
 		),

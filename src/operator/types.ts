@@ -22,6 +22,11 @@ export interface StatefulSet extends KubeObject {
 	};
 }
 
+export interface CronJob extends KubeObject {
+	readonly spec?: { readonly suspend?: boolean };
+	readonly status?: { readonly lastScheduleTime?: string };
+}
+
 export interface ContainerStatus {
 	readonly name: string;
 	readonly ready?: boolean;
@@ -38,6 +43,8 @@ export interface Terminated {
 	readonly exitCode?: number;
 	readonly reason?: string;
 	readonly message?: string;
+	readonly startedAt?: string;
+	readonly finishedAt?: string;
 }
 
 export interface Pod extends KubeObject {
@@ -92,6 +99,12 @@ export const TYPES = {
 		version: "v1",
 		kind: "PodDisruptionBudget",
 		plural: "poddisruptionbudgets",
+	},
+	cronJob: {
+		group: "batch",
+		version: "v1",
+		kind: "CronJob",
+		plural: "cronjobs",
 	},
 	pod: { group: "", version: "v1", kind: "Pod", plural: "pods" },
 	secret: { group: "", version: "v1", kind: "Secret", plural: "secrets" },

@@ -48,6 +48,27 @@ const task = z.strictObject({
 	message: z.string().optional().describe("First line of the task's error."),
 });
 
+const maintenanceRun = z.strictObject({
+	result: z
+		.enum(["Succeeded", "Failed"])
+		.describe("Failed: at least one table could not be worked on."),
+	started: time.optional(),
+	finished: time,
+	lastSuccess: time.optional().describe("When a run last succeeded."),
+	pod: z.string().max(253).describe("The run's pod, for its log."),
+	tables: count.optional().describe("Tables that were looked at."),
+	failures: count.optional().describe("Those of them that failed."),
+	filesRemoved: count
+		.optional()
+		.describe("Files taken out of tables, or deleted from the store."),
+	filesAdded: count.optional().describe("Files that took their place."),
+	bytesRemoved: count.optional(),
+	bytesAdded: count.optional(),
+	message: z.string().optional().describe("What went wrong first."),
+});
+
+export type MaintenanceRun = z.infer<typeof maintenanceRun>;
+
 /** What the operator reports of a pipeline. */
 export const cdcPipelineStatus = z
 	.strictObject({
@@ -110,6 +131,13 @@ export const cdcPipelineStatus = z
 			.optional()
 			.describe("The Debezium connector as Kafka Connect reports it."),
 		actions: pipelineActionsStatus.optional(),
+		maintenance: z
+			.strictObject({
+				optimize: maintenanceRun.optional(),
+				vacuum: maintenanceRun.optional(),
+			})
+			.optional()
+			.describe("The last runs of spec.maintenance."),
 		configHash: z
 			.string()
 			.optional()

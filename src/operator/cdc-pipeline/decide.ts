@@ -2,13 +2,16 @@ import { type Manifest, needsApply } from "../../kube/apply.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
 import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
+import { OPERATIONS, type Operation } from "../names.ts";
 import {
 	CHILD_KINDS,
 	type ChildKind,
+	type CronJob,
 	type Pod,
 	type StatefulSet,
 } from "../types.ts";
 import type { ActionsGiven } from "./connector.ts";
+import { cronJob } from "./cron-job.ts";
 import {
 	configMap,
 	ownerOf,
@@ -30,7 +33,10 @@ export interface Observed {
 	readonly children: Readonly<Partial<Record<ChildKind, KubeObject>>> & {
 		readonly statefulSet?: StatefulSet;
 	};
+	readonly cronJobs: Readonly<Partial<Record<Operation, CronJob>>>;
+	/** Of the writers. */
 	readonly pods: readonly Pod[];
+	readonly maintenancePods: Readonly<Record<Operation, readonly Pod[]>>;
 	readonly secrets: Secrets;
 	readonly figures: WriterFigures;
 }
@@ -38,7 +44,7 @@ export interface Observed {
 export type Action =
 	| {
 			readonly do: "apply";
-			readonly kind: ChildKind;
+			readonly kind: ChildKind | "cronJob";
 			readonly manifest: Manifest;
 	  }
 	| {
@@ -99,6 +105,8 @@ export function decide(observed: Observed, image: WriterImage): Plan {
 				kind: "statefulSet",
 				object: children.statefulSet,
 			});
+		// None that were never made: there is no configuration for them.
+		actions.push(...maintain(observed, image, { existing: true }));
 		return { actions, configHash: hash, replicas };
 	}
 	// Writers at work go on with what they have until what they would need next is there.
@@ -112,7 +120,29 @@ export function decide(observed: Observed, image: WriterImage): Plan {
 			if (manifest !== undefined && needsApply(child, manifest))
 				actions.push({ do: "apply", kind, manifest });
 		}
+	actions.push(...maintain(observed, image, { existing: blocked }));
 	return { actions, configHash: hash, replicas };
+}
+
+/** The CronJobs as they should be; `existing`: only those that are there. */
+function maintain(
+	{ pipeline, uid, cronJobs }: Observed,
+	image: WriterImage,
+	{ existing }: { readonly existing: boolean },
+): Action[] {
+	return OPERATIONS.flatMap((operation) => {
+		const child = cronJobs[operation];
+		if (child === undefined ? existing : leaving(child)) return [];
+		const manifest = cronJob(
+			pipeline,
+			ownerOf(pipeline, uid),
+			image,
+			operation,
+		);
+		return needsApply(child, manifest)
+			? [{ do: "apply" as const, kind: "cronJob" as const, manifest }]
+			: [];
+	});
 }
 
 /** On its way out: it is made again when it is gone. */

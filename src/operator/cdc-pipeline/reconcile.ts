@@ -8,7 +8,12 @@ import type { Reconcile, ReconcileResult } from "../../kube/controller.ts";
 import { splitKey } from "../../kube/object.ts";
 import { type CdcPipeline, cdcPipeline } from "../../resource/cdc-pipeline.ts";
 import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
-import { FINALIZER, writerName } from "../names.ts";
+import {
+	FINALIZER,
+	maintenanceName,
+	OPERATIONS,
+	writerName,
+} from "../names.ts";
 import { CHILD_KINDS, type PipelineObject, TYPES } from "../types.ts";
 import type { ConnectorOutcome } from "./connector.ts";
 import type { PipelineContext } from "./context.ts";
@@ -109,7 +114,20 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 			uid: object.metadata.uid ?? "",
 			before: object.status,
 			children,
+			cronJobs: Object.fromEntries(
+				OPERATIONS.flatMap((operation) => {
+					const job = stores.get(
+						"cronJob",
+						`${namespace}/${maintenanceName(name, operation)}`,
+					);
+					return job === undefined ? [] : [[operation, job]];
+				}),
+			),
 			pods,
+			maintenancePods: {
+				optimize: stores.pods(key, "optimize"),
+				vacuum: stores.pods(key, "vacuum"),
+			},
 			secrets,
 			figures,
 		};

@@ -1,7 +1,7 @@
 import type { Manifest } from "../../kube/apply.ts";
 import type { OwnerReference } from "../../kube/object.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
-import { secretEnvName, writerSecrets } from "../../resource/secrets.ts";
+import { writerSecrets } from "../../resource/secrets.ts";
 import {
 	ANNOTATIONS,
 	KEY_INDEX_DIR,
@@ -14,6 +14,11 @@ import {
 	writerSelector,
 } from "../names.ts";
 import { writerMeta } from "./manifests.ts";
+import {
+	CONTAINER_SECURITY,
+	POD_SECURITY,
+	secretVariable,
+} from "./pod-security.ts";
 
 /** What the operator's own environment says about the pods it makes. */
 export interface WriterImage {
@@ -25,9 +30,6 @@ export interface WriterImage {
 }
 
 const KEY_INDEX = "key-index";
-
-/** User and group of every process in the image. */
-const USER = 65_532;
 
 /**
  * The writers: stable names, so that each finds its partitions and its disk again. Pods start all at
@@ -96,13 +98,7 @@ export function statefulSet(
 					shareProcessNamespace: true,
 					// Time to commit what it holds.
 					terminationGracePeriodSeconds: 60,
-					securityContext: {
-						runAsNonRoot: true,
-						runAsUser: USER,
-						runAsGroup: USER,
-						fsGroup: USER,
-						seccompProfile: { type: "RuntimeDefault" },
-					},
+					securityContext: POD_SECURITY,
 					containers: [
 						{
 							name: WRITER_CONTAINER,
@@ -125,18 +121,7 @@ export function statefulSet(
 											{ name: "KEY_INDEX_MEMORY", value: keyIndex.memory },
 										]
 									: []),
-								...writerSecrets(pipeline.spec).map(
-									({ name, key, optional }) => ({
-										name: secretEnvName(name, key),
-										valueFrom: {
-											secretKeyRef: {
-												name,
-												key,
-												...(optional && { optional }),
-											},
-										},
-									}),
-								),
+								...writerSecrets(pipeline.spec).map(secretVariable),
 							],
 							ports: [
 								{ name: "http", containerPort: WRITER_PORT, protocol: "TCP" },
@@ -145,13 +130,7 @@ export function statefulSet(
 							livenessProbe: probe("/healthz", 10, 6),
 							readinessProbe: probe("/readyz", 5, 3),
 							resources: { requests: { cpu, memory }, limits: { memory } },
-							securityContext: {
-								allowPrivilegeEscalation: false,
-								readOnlyRootFilesystem: true,
-								runAsNonRoot: true,
-								capabilities: { drop: ["ALL"] },
-								seccompProfile: { type: "RuntimeDefault" },
-							},
+							securityContext: CONTAINER_SECURITY,
 							terminationMessagePath: "/dev/termination-log",
 							terminationMessagePolicy: "FallbackToLogsOnError",
 							volumeMounts: [

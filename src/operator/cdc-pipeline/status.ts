@@ -11,6 +11,7 @@ import type {
 import { writerSelector } from "../names.ts";
 import type { ConnectorOutcome } from "./connector.ts";
 import type { Observed, Plan } from "./decide.ts";
+import { maintenanceStatus } from "./maintenance.ts";
 import { CONDITIONS, REASONS } from "./reasons.ts";
 import { isReady, writerCondition } from "./writer-condition.ts";
 
@@ -79,6 +80,7 @@ export function pipelineStatus(input: StatusInput): CdcPipelineStatus {
 			},
 		}),
 		...actionsOf(outcome, before),
+		...maintenanceStatus(observed.maintenancePods, before),
 		configHash: plan.configHash,
 	};
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { stringify } from "yaml";
+import { cronJob } from "../../../src/operator/cdc-pipeline/cron-job.ts";
 import {
 	configMap,
 	ownerOf,
@@ -53,6 +54,8 @@ test.each([
 		}),
 	],
 	["service-account-of-a-role", serviceAccount(durable, owner)],
+	["cron-job-optimize", cronJob(secured, owner, image, "optimize")],
+	["cron-job-vacuum", cronJob(secured, owner, image, "vacuum")],
 ])("%s is built as before", async (name, manifest) => {
 	await expect(stringify(manifest, { lineWidth: 0 })).toMatchFileSnapshot(
 		`golden/${name}.yaml`,

@@ -174,6 +174,77 @@ test("a pipeline gets a connector, writers and a status that tells lag and fresh
 	expect(texts.filter((text) => text.includes("mongodb://m"))).toEqual([]);
 });
 
+test("maintenance runs on schedule, is suspended with its pipeline, and its last run is told", async () => {
+	const jobs = "/apis/batch/v1/namespaces/data/cronjobs";
+	const spec = (operation: string) =>
+		server.get(`${jobs}/shop-${operation}`)?.spec as
+			| { schedule: string; suspend: boolean; concurrencyPolicy: string }
+			| undefined;
+	await started();
+	await vi.waitFor(
+		() =>
+			expect([spec("optimize"), spec("vacuum")]).toMatchObject([
+				{ schedule: "0 3 * * *", suspend: false, concurrencyPolicy: "Forbid" },
+				{ schedule: "0 4 * * 0", suspend: false },
+			]),
+		wait,
+	);
+	server.put(core("pods", "shop-optimize-1-x"), {
+		metadata: {
+			labels: {
+				"app.kubernetes.io/managed-by": "tributary",
+				"app.kubernetes.io/component": "optimize",
+				"tributary.dev/pipeline": "shop",
+			},
+		},
+		status: {
+			phase: "Succeeded",
+			containerStatuses: [
+				{
+					name: "maintain",
+					state: {
+						terminated: {
+							exitCode: 0,
+							startedAt: "2026-01-01T03:00:00Z",
+							finishedAt: "2026-01-01T03:04:00Z",
+							message: JSON.stringify({
+								...{ tables: 3, filesRemoved: 40, filesAdded: 3 },
+								...{ bytesRemoved: 4e6, bytesAdded: 3e6 },
+								...{ interrupted: false, failures: 0, failed: [] },
+							}),
+						},
+					},
+				},
+			],
+		},
+	});
+	await vi.waitFor(
+		() =>
+			expect(status().maintenance?.optimize).toEqual({
+				result: "Succeeded",
+				pod: "shop-optimize-1-x",
+				started: "2026-01-01T03:00:00Z",
+				finished: "2026-01-01T03:04:00Z",
+				lastSuccess: "2026-01-01T03:04:00Z",
+				...{ tables: 3, failures: 0, filesRemoved: 40, filesAdded: 3 },
+				...{ bytesRemoved: 4e6, bytesAdded: 3e6 },
+			}),
+		wait,
+	);
+	// Its pod is none of the writers'.
+	expect(status()).toMatchObject({ phase: "Running", writers: "1/1" });
+	server.delete(core("pods", "shop-optimize-1-x"));
+	server.put(`${PIPELINES}/shop`, pipelineYaml({ state: "stopped" }));
+	await vi.waitFor(
+		() =>
+			expect([spec("optimize"), spec("vacuum")]).toMatchObject([
+				{ suspend: true },
+				{ suspend: true },
+			]),
+		wait,
+	);
+});
+
 test("a pipeline that is at rest makes no load", async () => {
 	await started();
 	await new Promise((resolve) => setTimeout(resolve, 1_500));

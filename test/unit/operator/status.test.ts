@@ -64,7 +64,9 @@ function observed(changes: Partial<Observed> = {}): Observed {
 		uid: "u",
 		before: undefined,
 		children: {},
+		cronJobs: {},
 		pods: [pod(true)],
+		maintenancePods: { optimize: [], vacuum: [] },
 		secrets: {
 			problems: [],
 			versions: new Map([["lake", "u/1"]]),
