@@ -31,7 +31,7 @@ const LONGEST_RUN_SECONDS = 12 * 3600;
 export function cronJob(
 	pipeline: CdcPipeline,
 	owner: OwnerReference,
-	{ image, pullPolicy, logLevel }: WriterImage,
+	{ image, pullPolicy, pullSecrets, logLevel }: WriterImage,
 	operation: Operation,
 ): Manifest & { spec: object } {
 	const { metadata, spec } = pipeline;
@@ -68,6 +68,9 @@ export function cronJob(
 							enableServiceLinks: false,
 							shareProcessNamespace: true,
 							restartPolicy: "Never",
+							...(pullSecrets.length > 0 && {
+								imagePullSecrets: pullSecrets.map((name) => ({ name })),
+							}),
 							// Time to come to the end of a commit.
 							terminationGracePeriodSeconds: 120,
 							securityContext: POD_SECURITY,

@@ -37,6 +37,8 @@ function told(changes: Partial<Observed>, failure?: Error) {
 		uid: "u",
 		before: undefined,
 		children: {},
+		cronJobs: {},
+		maintenancePods: { optimize: [], vacuum: [] },
 		pods: [],
 		secrets: {
 			problems: [],
