@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import kafkajs from "kafkajs";
 import { expect, test, vi } from "vitest";
 import { stringify } from "yaml";
 import type { CdcPipelineStatus } from "../src/resource/cdc-pipeline-status.ts";
@@ -17,6 +18,7 @@ export interface Stage {
 	readonly cluster: Cluster;
 	readonly namespace: string;
 	readonly connectUrl: string;
+	readonly bootstrap: string;
 	status(name: string): Promise<CdcPipelineStatus>;
 	/** A pipeline from MongoDB as a user would apply it. */
 	pipeline(name: string, changes?: { sink?: object; source?: object }): object;
@@ -38,7 +40,7 @@ export function cdcPluginTests(stage: () => Stage): void {
 		try {
 			const { stdout, stderr } = await run(
 				join(bin, "kubectl"),
-				["cdc", ...args, "-n", namespace],
+				["cdc", "-n", namespace, ...args],
 				{
 					env: {
 						...process.env,
@@ -251,6 +253,38 @@ export function cdcPluginTests(stage: () => Stage): void {
 		expect(typo.code).toBe(1);
 		expect(typo.text).toContain('unknown field "spec.sink.writeMod"');
 		expect((await stage().status("shop")).phase).toBe("Running");
+	});
+
+	test("kubectl cdc dlq lists what could not become a row, from inside of the cluster", async () => {
+		const { bootstrap, equal } = stage();
+		const producer = new kafkajs.Kafka({
+			brokers: [bootstrap],
+			logLevel: kafkajs.logLevel.NOTHING,
+		}).producer();
+		await producer.connect();
+		await producer.send({
+			topic: "shop.shop.orders",
+			messages: [{ key: '{"id":"1"}', value: "no JSON" }],
+		});
+		await producer.disconnect();
+		await vi.waitFor(
+			async () =>
+				expect(await fine("dlq", "shop", "list")).toMatch(/orders .*1/),
+			{ timeout: 60_000, interval: 2_000 },
+		);
+		const letters = await fine(
+			"dlq",
+			"shop",
+			"-o",
+			"json",
+			"--",
+			"--table",
+			"orders",
+		);
+		expect(letters).toContain("orders");
+		const wrong = await cdc("dlq", "shop", "lsit");
+		expect(wrong.error).toContain("dlq lsit is unknown; did you mean list?");
+		await equal();
 	});
 
 	test("kubectl cdc report has what helps, and no secret of the pipeline", async () => {

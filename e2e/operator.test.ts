@@ -428,6 +428,7 @@ cdcPluginTests(() => ({
 	cluster,
 	namespace: NAMESPACE,
 	connectUrl: stack.connect.url,
+	bootstrap: stack.kafka.bootstrap,
 	pipeline,
 	secrets: [stack.s3.secretAccessKey, stack.mongo.uri],
 	status,

@@ -81,6 +81,12 @@ const COMMANDS: Readonly<Record<string, CdcCommand>> = {
 		flags: ["follow", "previous", "tail", "since", "operator"],
 		load: async () => (await import("./cdc/logs.ts")).showLogs,
 	},
+	dlq: {
+		form: "NAME [ACTION] [-- FLAGS]",
+		does: "dead letters: list, show, replay or purge, as tributary dlq does, in a writer's pod",
+		flags: ["output"],
+		load: async () => (await import("./cdc/dlq.ts")).deadLetters,
+	},
 	report: {
 		form: "NAME",
 		does: "resources, events, logs and the connector in one archive for whoever helps, secrets masked",
@@ -125,7 +131,7 @@ export async function cdcCommand(
 
 function usage(): string {
 	const lines = Object.entries(COMMANDS).map(
-		([name, { form, does }]) => `  ${`${name} ${form}`.padEnd(26)}${does}\n`,
+		([name, { form, does }]) => `  ${`${name} ${form}`.padEnd(28)}${does}\n`,
 	);
 	return `Usage: kubectl cdc COMMAND [flags]
 

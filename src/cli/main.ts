@@ -55,7 +55,7 @@ async function main(argv: readonly string[]): Promise<number> {
 	} catch (error) {
 		if (!(error instanceof TributaryError)) throw error;
 		process.stderr.write(
-			`tributary: ${error.code}: ${messageOf(error).replaceAll("\n", " ")}\n`,
+			`${name === "cdc" ? "kubectl cdc" : "tributary"}: ${error.code}: ${messageOf(error).replaceAll("\n", " ")}\n`,
 		);
 		return statusOf(error.code);
 	}

@@ -179,12 +179,16 @@ function followed(
 		case "waiting":
 			return rest;
 		case "running":
-			return { ...rest, state: "Running", rows: progress.rows };
+			return {
+				...rest,
+				state: "Running",
+				...(progress.rows !== undefined && { rows: progress.rows }),
+			};
 		case "completed":
 			return {
 				...rest,
 				state: "Completed",
-				rows: progress.rows,
+				...(progress.rows !== undefined && { rows: progress.rows }),
 				finishedAt: new Date(nowMs).toISOString(),
 			};
 		case "failed":

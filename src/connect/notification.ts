@@ -38,8 +38,9 @@ export function notificationOf(value: Buffer | null): Notification | undefined {
 
 export type Progress =
 	| { readonly kind: "waiting" }
-	| { readonly kind: "running"; readonly rows: number }
-	| { readonly kind: "completed"; readonly rows: number }
+	/** Rows of the tables that are complete; absent where the connector does not count them. */
+	| { readonly kind: "running"; readonly rows: number | undefined }
+	| { readonly kind: "completed"; readonly rows: number | undefined }
 	| { readonly kind: "failed"; readonly message: string };
 
 /**
@@ -61,7 +62,7 @@ export function progressOf(
 		? 0
 		: own.findLastIndex(({ type }) => type === "STARTED");
 	const run = start < 0 ? [] : own.slice(start);
-	let rows = 0;
+	let rows: number | undefined;
 	for (const { type, data } of run) {
 		if (type !== "TABLE_SCAN_COMPLETED") continue;
 		if (!["SUCCEEDED", "EMPTY"].includes(data.status ?? "SUCCEEDED"))
@@ -69,7 +70,8 @@ export function progressOf(
 				kind: "failed",
 				message: `${data.scanned_collection ?? "a table"} could not be read: ${FAILURES[data.status ?? ""] ?? data.status}`,
 			};
-		rows += Number(data.total_rows_scanned) || 0;
+		const counted = Number(data.total_rows_scanned ?? Number.NaN);
+		if (!Number.isNaN(counted)) rows = (rows ?? 0) + counted;
 	}
 	switch (run.at(-1)?.type) {
 		case undefined:

@@ -1,7 +1,14 @@
 import { ConfigError } from "../../errors.ts";
 import { resourcePath } from "../../kube/object.ts";
+import { ANNOTATIONS } from "../../operator/names.ts";
 import { type PipelineObject, TYPES } from "../../operator/types.ts";
-import { ask, FIELD_MANAGER, findPipeline, resourceName } from "./cluster.ts";
+import {
+	ask,
+	FIELD_MANAGER,
+	findPipeline,
+	resourceName,
+	writerPods,
+} from "./cluster.ts";
 import { CdcError } from "./errors.ts";
 import { duration } from "./flags.ts";
 import type { Session } from "./session.ts";
@@ -36,22 +43,35 @@ export async function restart(
 		session,
 		before,
 		`${name}: connector and writers are restarted (${nonce})`,
-		({ status }) => {
-			const writer = status?.conditions?.find(
+		async (object) => {
+			const { status } = object;
+			if (status?.actions?.restart?.nonce !== nonce)
+				return { done: false, now: "the operator has not taken it up" };
+			const writer = status.conditions?.find(
 				({ type }) => type === "WriterReady",
 			);
-			const taken = status?.actions?.restart?.nonce === nonce;
+			const old = await oldWriters(session, object, nonce);
 			return {
 				done:
-					taken &&
+					old === 0 &&
 					status.phase === "Running" &&
 					writer?.reason === "WritersReady",
-				now: taken
-					? `${status.phase}: ${writer?.message ?? ""}`
-					: "the operator has not taken it up",
+				now: `${status.phase}: ${old > 0 ? `${old} writers are still to be replaced` : (writer?.message ?? "")}`,
 			};
 		},
 	);
+}
+
+/** Writers that were there before the restart. */
+async function oldWriters(
+	session: Session,
+	object: PipelineObject,
+	nonce: string,
+): Promise<number> {
+	const pods = await writerPods(session, object);
+	return pods.filter(
+		({ metadata }) => metadata.annotations?.[ANNOTATIONS.restart] !== nonce,
+	).length;
 }
 
 /** `resnapshot NAME TABLE…`, or `--all`. */
@@ -156,12 +176,17 @@ function patchSpec(
 const LOOK_MS = 1_000;
 const TIMEOUT = "5m";
 
+interface Looked {
+	readonly done: boolean;
+	readonly now: string;
+}
+
 /** Says what was asked for; with `--wait`, follows it to its end. */
 async function told(
 	session: Session,
 	{ metadata }: PipelineObject,
 	asked: string,
-	look: (object: PipelineObject) => { done: boolean; now: string },
+	look: (object: PipelineObject) => Looked | Promise<Looked>,
 ): Promise<void> {
 	const { out, flags } = session;
 	const json = flags.output === "json";
@@ -174,7 +199,7 @@ async function told(
 	let said = "";
 	let object = await findPipeline(session, metadata.name);
 	while (flags.wait === true) {
-		const { done, now } = look(object);
+		const { done, now } = await look(object);
 		if (now !== said && !json) {
 			out.write(`  ${now}\n`);
 			await out.flush();

@@ -164,7 +164,7 @@ export interface ClusterEvent {
 	readonly regarding?: { readonly kind?: string; readonly name?: string };
 }
 
-/** Events about the pipeline and what goes with it, oldest first. */
+/** Events about the pipeline, and warnings about what goes with it, oldest first. */
 export async function pipelineEvents(
 	session: Session,
 	{ metadata }: PipelineObject,
@@ -187,10 +187,10 @@ export async function pipelineEvents(
 	);
 	const writer = new RegExp(`^${name}-writer(-[0-9]+)?$`);
 	return items
-		.filter(({ regarding }) =>
+		.filter(({ regarding, type }) =>
 			regarding?.kind === TYPES.pipeline.kind
 				? regarding.name === name
-				: writer.test(regarding?.name ?? ""),
+				: type !== "Normal" && writer.test(regarding?.name ?? ""),
 		)
 		.sort((a, b) => (eventTime(a) < eventTime(b) ? -1 : 1));
 }

@@ -43,10 +43,12 @@ export async function showLogs(
 				: `${about} has no writer pods now: see kubectl cdc status ${object.metadata.name}`,
 		);
 	const prefix = sources.length > 1;
+	let lines = 0;
 	await Promise.all(
 		sources.map(async ({ pod, keep }) => {
 			for await (const line of logLines(session, pod, selection)) {
 				if (!keep(line)) continue;
+				lines++;
 				out.write(
 					`${prefix ? `[${pod.metadata.name}] ` : ""}${redactUris(line)}\n`,
 				);
@@ -54,10 +56,15 @@ export async function showLogs(
 			}
 		}),
 	);
+	if (lines === 0 && flags.operator === true)
+		out.write(
+			`the operator says nothing about ${about} in its last ${selection.tail} lines; it logs what fails\n`,
+		);
 }
 
 function selectionOf({ flags }: Session): LogSelection {
-	const tail = flags.tail ?? "200";
+	// Few lines of the operator are about one pipeline.
+	const tail = flags.tail ?? (flags.operator === true ? "10000" : "200");
 	if (!/^\d{1,7}$/.test(tail))
 		throw new ConfigError(`--tail ${tail} is no number of lines`);
 	return {

@@ -46,7 +46,7 @@ export async function startCdc(): Promise<Cdc> {
 		const status = await cdcCommand(
 			argv.includes("--kubeconfig")
 				? argv
-				: [...argv, "--kubeconfig", kubeconfig],
+				: ["--kubeconfig", kubeconfig, ...argv],
 			new Writable({
 				write: (chunk: Buffer, _encoding, done) => {
 					text += chunk.toString();
