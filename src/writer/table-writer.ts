@@ -273,7 +273,10 @@ export class TableWriter {
 		this.#seen.set(partition, offset);
 		this.#recalled.set(partition, offset);
 		this.#since ??= this.#engine.now();
-		if (this.#refusals.pass(message, this.#decoder.rows)) return undefined;
+		if (this.#refusals.pass(message, this.#decoder.rows)) {
+			if (this.#repeats !== undefined) this.#decoder.recall(message);
+			return undefined;
+		}
 		const decoded = this.#decoder.decode(message);
 		switch (decoded.kind) {
 			case "row": {
