@@ -6,7 +6,7 @@ import { DASHBOARDS } from "../observe/dashboards.ts";
 import { customResourceDefinition, jsonSchema } from "../resource/crd.ts";
 import { helmValues } from "../resource/helm-values.ts";
 import { KINDS } from "../resource/kinds.ts";
-import { referencePage } from "../resource/reference.ts";
+import { referencePage, valuesPage } from "../resource/reference.ts";
 import { metricsPage } from "./metrics-page.ts";
 
 /** Every file that comes from definitions in the source: path from the root → text. */
@@ -24,6 +24,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
 			referencePage(kind),
 		);
 	}
+	files.set("docs/reference/chart.md", valuesPage(jsonSchema(helmValues)));
 	files.set("docs/reference/metrics.md", metricsPage());
 	for (const [name, dashboard] of Object.entries(DASHBOARDS))
 		files.set(

@@ -13,7 +13,10 @@ const alertName = z.string().regex(/^Tributary[A-Za-z]+$/);
 /** How Prometheus finds the targets of one kind. */
 const monitor = z
 	.strictObject({
-		enabled: z.boolean().default(false),
+		enabled: z
+			.boolean()
+			.default(false)
+			.describe("Needs the Prometheus operator."),
 		interval: duration.default("30s"),
 		labels: labels
 			.default({})
@@ -24,11 +27,23 @@ const monitor = z
 /** The values of the Helm chart; `values.schema.json` comes from it. */
 export const helmValues = z
 	.strictObject({
-		nameOverride: z.string().max(63).default(""),
-		fullnameOverride: z.string().max(63).default(""),
+		nameOverride: z
+			.string()
+			.max(63)
+			.default("")
+			.describe("Instead of the chart's name, in labels and names."),
+		fullnameOverride: z
+			.string()
+			.max(63)
+			.default("")
+			.describe("The name of everything that the chart makes."),
 		image: z
 			.strictObject({
-				repository: z.string().min(1).default("tributary"),
+				repository: z
+					.string()
+					.min(1)
+					.default("tributary")
+					.describe("With the registry."),
 				tag: z
 					.string()
 					.default("")
@@ -70,14 +85,20 @@ export const helmValues = z
 			.describe("Pipelines that are worked on at a time."),
 		logLevel: z
 			.enum(["trace", "debug", "info", "warn", "error"])
-			.default("info"),
+			.default("info")
+			.describe("Of the operator and the writers."),
 		extraEnv: z
 			.array(z.looseObject({ name: z.string().min(1) }))
 			.default([])
 			.describe("More environment variables of the operator."),
 		crds: z
 			.strictObject({
-				install: z.boolean().default(true),
+				install: z
+					.boolean()
+					.default(true)
+					.describe(
+						"Whether the CustomResourceDefinitions are part of the release.",
+					),
 				keep: z
 					.boolean()
 					.default(true)
@@ -86,36 +107,71 @@ export const helmValues = z
 			.prefault({}),
 		serviceAccount: z
 			.strictObject({
-				create: z.boolean().default(true),
-				name: z.string().max(63).default(""),
-				annotations: labels.default({}),
+				create: z
+					.boolean()
+					.default(true)
+					.describe("Without it, name one that is there."),
+				name: z
+					.string()
+					.max(63)
+					.default("")
+					.describe("The release's full name where empty."),
+				annotations: labels
+					.default({})
+					.describe("Such as a cloud's role for the pod."),
 			})
 			.prefault({}),
-		rbac: z.strictObject({ create: z.boolean().default(true) }).prefault({}),
+		rbac: z
+			.strictObject({
+				create: z
+					.boolean()
+					.default(true)
+					.describe("Roles and bindings; see what it may do in the how-to."),
+			})
+			.prefault({}),
 		metrics: z
 			.strictObject({
-				service: z.boolean().default(true),
-				annotations: labels.default({}),
+				service: z
+					.boolean()
+					.default(true)
+					.describe(
+						"A Service in front of the operator's metrics, port 8002; helm test and serviceMonitor need it.",
+					),
+				annotations: labels.default({}).describe("Of that Service."),
 			})
 			.prefault({}),
-		podAnnotations: labels.default({}),
-		podLabels: labels.default({}),
+		podAnnotations: labels.default({}).describe("Of the operator's pod."),
+		podLabels: labels
+			.default({})
+			.describe("Of the operator's pod, beside its own."),
 		resources: pod.default({
 			requests: { cpu: "50m", memory: "128Mi" },
 			limits: { memory: "256Mi" },
 		}),
-		nodeSelector: labels.default({}),
-		tolerations: z.array(pod).default([]),
+		nodeSelector: labels.default({}).describe("As in a Kubernetes pod."),
+		tolerations: z.array(pod).default([]).describe("As in a Kubernetes pod."),
 		affinity: pod.default({}),
-		topologySpreadConstraints: z.array(pod).default([]),
-		priorityClassName: z.string().max(253).default(""),
+		topologySpreadConstraints: z
+			.array(pod)
+			.default([])
+			.describe("As in a Kubernetes pod."),
+		priorityClassName: z
+			.string()
+			.max(253)
+			.default("")
+			.describe("As in a Kubernetes pod."),
 		podDisruptionBudget: z
 			.strictObject({ enabled: z.boolean().default(true) })
 			.prefault({})
 			.describe("One operator pod at a time may be moved."),
 		networkPolicy: z
 			.strictObject({
-				enabled: z.boolean().default(false),
+				enabled: z
+					.boolean()
+					.default(false)
+					.describe(
+						"Name your ports first: a policy that lacks one stops every pipeline.",
+					),
 				writerNamespaces: z
 					.array(namespaceName)
 					.default([])
@@ -134,7 +190,12 @@ export const helmValues = z
 					.array(port)
 					.default([443])
 					.describe("Of the object store."),
-				apiServerPorts: z.array(port).default([443, 6443]),
+				apiServerPorts: z
+					.array(port)
+					.default([443, 6443])
+					.describe(
+						"Of the Kubernetes API, as its pods are reached and by its Service.",
+					),
 				metricsFrom: z
 					.array(z.looseObject({}))
 					.default([])
@@ -151,15 +212,23 @@ export const helmValues = z
 		podMonitor: monitor.describe("The writers' metrics."),
 		prometheusRule: z
 			.strictObject({
-				enabled: z.boolean().default(false),
-				labels: labels.default({}),
+				enabled: z
+					.boolean()
+					.default(false)
+					.describe("Needs the Prometheus operator."),
+				labels: labels
+					.default({})
+					.describe("Those that your Prometheus selects by."),
 				runbookBaseUrl: z
 					.string()
 					.default("")
 					.describe(
 						"Where docs/ of this version is served; put before runbook_url.",
 					),
-				disabled: z.array(alertName).default([]),
+				disabled: z
+					.array(alertName)
+					.default([])
+					.describe("Alerts that are left out."),
 				thresholds: z
 					.record(alertName, z.number())
 					.default({})
@@ -170,7 +239,7 @@ export const helmValues = z
 			.prefault({}),
 		dashboards: z
 			.strictObject({
-				enabled: z.boolean().default(false),
+				enabled: z.boolean().default(false).describe("A ConfigMap for each."),
 				namespace: z
 					.string()
 					.max(63)
@@ -179,7 +248,9 @@ export const helmValues = z
 				labels: labels
 					.default({ grafana_dashboard: "1" })
 					.describe("Those that Grafana's sidecar looks for."),
-				annotations: labels.default({}),
+				annotations: labels
+					.default({})
+					.describe("Such as the folder in Grafana."),
 			})
 			.prefault({}),
 	})

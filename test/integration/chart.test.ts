@@ -116,6 +116,20 @@ describe.skipIf(!has(HELM))("the chart", () => {
 		}
 	});
 
+	test("is what manifests/ has, rendered", async () => {
+		const dir = await mkdtemp(join(tmpdir(), "tributary-render-"));
+		try {
+			await run(join(ROOT, "manifests/render.sh"), [dir]);
+			for (const file of ["install.yaml", "monitoring.yaml"])
+				expect(
+					await readFile(join(ROOT, "manifests", file), "utf8"),
+					`run manifests/render.sh`,
+				).toBe(await readFile(join(dir, file), "utf8"));
+		} finally {
+			await rm(dir, { recursive: true, force: true });
+		}
+	});
+
 	test("asks for nothing of a cluster that it does not need by default", async () => {
 		const kinds = (await rendered()).map(({ kind }) => kind);
 		for (const optional of [
