@@ -46,6 +46,8 @@ export interface ChangeBatch {
 	readonly keyColumns: readonly string[];
 	/** With upsert: the source emptied the table before the first of these rows. */
 	readonly truncated: boolean;
+	/** Whether the last records were flattened ones, whose deletes are tombstones. */
+	readonly flattened?: boolean;
 	/** Milliseconds since the epoch; 0 when no change had a time. */
 	readonly newestSourceMs: number;
 	/** Of the changes that were streamed, not of a snapshot's rows; 0 when there were none. */

@@ -17,9 +17,9 @@ import {
 import { ChangeIdentity } from "./change-identity.ts";
 import type { TypedField } from "./connect-schema.ts";
 import { type Envelope, EnvelopeReader } from "./envelope.ts";
+import { FlattenedRecords } from "./flattened.ts";
 import { ImageReader } from "./image.ts";
 import { JsonReader } from "./json.ts";
-import { JsonSyntaxError } from "./json-input.ts";
 import { MessageKeyReader } from "./message-key.ts";
 import {
 	DELETED,
@@ -28,6 +28,7 @@ import {
 	RESCUED_DATA,
 	RESERVED,
 } from "./metadata-columns.ts";
+import { isBadInput, isChange, isEnvelope, other } from "./record-kind.ts";
 import { Rescued } from "./rescue.ts";
 import { type Documents, MAX_DEPTH, RowReader } from "./row.ts";
 import { Journal, StructBuilder, typeOf } from "./slot.ts";
@@ -56,6 +57,8 @@ export interface DecoderOptions {
 	readonly documents?: Documents;
 	/** Levels of nesting that are columns, or parts of variants; what lies deeper is JSON. */
 	readonly maxDepth?: number;
+	/** Whether the last records of the table were flattened: then tombstones are deletes. */
+	readonly flattened?: boolean;
 	/** Where the key's columns are known already. */
 	readonly keyColumns?: readonly string[];
 	/** Asked of each change whose place in the source's log is known; what came before makes no row. */
@@ -94,6 +97,7 @@ export class TableDecoder {
 	#imageAt = -1;
 	#imageFields: readonly TypedField[] | undefined;
 	readonly #identity = new ChangeIdentity();
+	readonly #flattened: FlattenedRecords;
 	rows = 0;
 	/** Of the messages that became rows. */
 	bytes = 0;
@@ -128,14 +132,33 @@ export class TableDecoder {
 		this.#envelopes = new EnvelopeReader(this.#json, (fields) =>
 			this.#readAfter(fields),
 		);
+		this.#flattened = new FlattenedRecords({
+			mongodb: options.source === "mongodb",
+			expected: options.flattened ?? false,
+		});
 		this.#keyColumns =
 			options.source === "mongodb" ? ["_id"] : (options.keyColumns ?? []);
 	}
 
 	/** Nothing that arrives makes this throw. */
 	decode(message: ChangeMessage): Decoded {
+		const flattened = this.#flattened;
 		const { value } = message;
-		if (value === null || value.length === 0) return SKIP.tombstone;
+		if (value === null || value.length === 0) {
+			const gone = flattened.tombstone(message);
+			return gone === undefined ? SKIP.tombstone : this.#decode(gone, true);
+		}
+		if (!flattened.expected) return this.#decode(message);
+		const made = flattened.envelope(message);
+		if (made !== undefined) return this.#decode(made, true);
+		const outcome = this.#decode(message);
+		if (outcome.kind === "row") flattened.expected = false;
+		return outcome;
+	}
+
+	/** `made` says that the message is an envelope that was made of a flattened record. */
+	#decode(message: ChangeMessage, made = false): Decoded {
+		const value = message.value as Uint8Array;
 		const row = this.rows;
 		this.#learnt = this.#journal.length;
 		this.#imageAt = -1;
@@ -143,6 +166,15 @@ export class TableDecoder {
 			const envelope = this.#envelopes.read(value);
 			if (envelope === undefined)
 				return dead("UTF8_INVALID", "the value is not valid UTF-8");
+			if (!made && !isEnvelope(envelope)) {
+				// Columns of a row may be named like parts of an envelope.
+				const own = this.#flattened.envelope(message);
+				if (own !== undefined) {
+					this.#undoRow();
+					this.#flattened.expected = true;
+					return this.#decode(own, true);
+				}
+			}
 			const outcome = isChange(envelope.op)
 				? this.#change(message, envelope, row)
 				: other(envelope);
@@ -226,6 +258,7 @@ export class TableDecoder {
 			deleted,
 			keyColumns: this.#keyColumns,
 			truncated: this.#truncated,
+			flattened: this.#flattened.expected,
 			newestSourceMs: Math.floor(this.#newestMicros / 1000),
 			oldestStreamedMs: Math.floor(this.#oldestStreamedMicros / 1000),
 		};
@@ -389,43 +422,4 @@ export class TableDecoder {
 		this.#rescuedColumn.truncate(row);
 		this.#metadata.truncate(row);
 	}
-}
-
-/** Whether Debezium's operation code is that of a change. */
-function isChange(op: string): boolean {
-	switch (op) {
-		case "c":
-		case "u":
-		case "d":
-		case "r":
-		case "t":
-			return true;
-		default:
-			return false;
-	}
-}
-
-function isBadInput(error: unknown): error is Error {
-	return (
-		error instanceof JsonSyntaxError ||
-		error instanceof SyntaxError ||
-		error instanceof RangeError
-	);
-}
-
-function other(envelope: Envelope): Decoded {
-	if (envelope.ddl) return SKIP["schema-change"];
-	if (envelope.status) return SKIP.transaction;
-	if (envelope.op === "m") return SKIP.message;
-	if (
-		envelope.op === "" &&
-		envelope.handledMs >= 0 &&
-		envelope.afterAt < 0 &&
-		envelope.beforeAt < 0
-	)
-		return SKIP.heartbeat;
-	return dead(
-		"ENVELOPE_UNKNOWN",
-		'the value is no Debezium envelope (no known "op")',
-	);
 }

@@ -59,8 +59,11 @@ export class JsonInput {
 		while (
 			byte <= 0x20 &&
 			(byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09)
-		)
+		) {
+			// A string has no line feed or tab as such, a document in it neither.
+			if (byte !== 0x20 && this.nested) this.fail("white space in a string");
 			byte = this.bytes[++this.pos] as number;
+		}
 		return byte;
 	}
 

@@ -9,6 +9,10 @@ import type { WriterConfig } from "./config.ts";
 import type { Route } from "./route.ts";
 import { DEFAULT_SCHEMA, schemaRules } from "./schema-rules.ts";
 
+/** The property that says what the last records of a table were: tombstones of flattened ones are deletes. */
+export const RECORDS = "tributary.records";
+export const FLATTENED = "flattened";
+
 /** A decoder for a table as it is; `undefined` for one that is not there yet. */
 export function decoderFor(
 	config: WriterConfig,
@@ -29,6 +33,7 @@ export function decoderFor(
 		documents: rules.documents,
 		maxDepth: rules.maxDepth,
 		keyColumns,
+		flattened: snapshot?.metadata.configuration[RECORDS] === FLATTENED,
 		...(isRepeat === undefined ? {} : { isRepeat }),
 	});
 }

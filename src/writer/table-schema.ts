@@ -35,6 +35,8 @@ export function targetOf(
 		readonly known: StructType | undefined;
 		readonly rules: SchemaRules;
 		readonly uuid: () => string;
+		/** Properties that the table has to have. */
+		readonly properties?: Readonly<Record<string, string>>;
 	},
 ): Target {
 	const { known, rules, uuid } = options;
@@ -56,7 +58,10 @@ export function targetOf(
 		widen: rules.onWiden === "widen",
 	});
 	const own = evolved.changes.map((one) => ({ ...one, by: "writer" as const }));
-	const target = { ...evolved, changes: [...others, ...own] };
+	const target = withProperties(
+		{ ...evolved, changes: [...others, ...own] },
+		options.properties ?? {},
+	);
 	const other = documentsElsewhere(snapshot.schema, incoming, []);
 	if (other !== undefined)
 		return {
@@ -72,6 +77,26 @@ export function targetOf(
 				changes: others,
 				misfit: `column ${conflict.path.join(".")} became ${JSON.stringify(conflict.table)} while a batch held ${JSON.stringify(conflict.incoming)}: the batch is read again`,
 			};
+}
+
+function withProperties(
+	target: Target,
+	properties: Readonly<Record<string, string>>,
+): Target {
+	const { table, actions } = target;
+	const before = table.metadata.configuration;
+	if (Object.entries(properties).every(([name, to]) => before[name] === to))
+		return target;
+	const configuration = { ...before, ...properties };
+	const metadata = { ...table.metadata, configuration };
+	return {
+		...target,
+		table: { ...table, metadata },
+		actions: [
+			...actions.filter((action) => !("metaData" in action)),
+			{ metaData: metadata },
+		],
+	};
 }
 
 /** A column of documents as JSON that is one of plain texts in the other schema: they look the same. */

@@ -43,6 +43,8 @@ import {
 	constrained,
 	decoderFor,
 	demandsNewFiles,
+	FLATTENED,
+	RECORDS,
 	retyped,
 } from "./table-layout.ts";
 import { type TableChange, type Target, targetOf } from "./table-schema.ts";
@@ -592,7 +594,11 @@ export class TableWriter {
 			);
 			return { ...created, changes: [] };
 		}
+		const before = snapshot.metadata.configuration[RECORDS];
+		const records =
+			changes.flattened === true ? FLATTENED : before && "envelopes";
 		return targetOf(snapshot, changes.batch.schema, {
+			properties: records === undefined ? {} : { [RECORDS]: records },
 			known: this.#known,
 			rules: schemaRules(this.#schema, this.route.source),
 			uuid: this.#engine.uuid,
@@ -602,6 +608,7 @@ export class TableWriter {
 	#configuration(changes: ChangeBatch): Record<string, string> {
 		return {
 			"tributary.source": this.route.source,
+			...(changes.flattened === true ? { [RECORDS]: FLATTENED } : {}),
 			...(this.#mirror === undefined
 				? {}
 				: {
