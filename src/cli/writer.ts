@@ -100,6 +100,8 @@ async function serveWriter(
 		await handle.finished;
 	} finally {
 		await server?.close();
+		// All is committed and said: a connection that Kafka's client lost sight of is not waited for.
+		setTimeout(() => process.exit(), 500).unref();
 	}
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs, {
 	type Consumer,
 	type EachBatchPayload,
@@ -27,6 +28,8 @@ export function heartbeatMs(config: KafkaConfig): number {
 }
 
 const PARTITIONS_AT_ONCE = 16;
+/** How long stopping waits for a consumer that is about to join; a pod has 30 s in all. */
+const LONGEST_RESTART_MS = 8_000;
 
 /** @throws TributaryError KAFKA_UNREACHABLE or KAFKA_DENIED, naming the brokers */
 export async function connectKafka(
@@ -152,6 +155,7 @@ async function subscribe(
 	let ended = false;
 	// A crash that comes while it is stopped would otherwise start it again, behind everyone's back.
 	const consumer = newConsumer(kafka, config, async () => !ended);
+	const restarts = restartsOf(consumer);
 	consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
 		handler.assigned(
 			Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
@@ -187,11 +191,35 @@ async function subscribe(
 					offset: String(offset),
 				})),
 			),
-		stop: () => {
+		stop: async () => {
 			ended = true;
-			return consumer.stop();
+			// One that is about to join again could not be stopped, and would keep its partitions.
+			await Promise.race([
+				restarts(),
+				sleep(LONGEST_RESTART_MS, undefined, { ref: false }),
+			]);
+			await consumer.stop();
 		},
 		close: () => consumer.disconnect(),
+	};
+}
+
+/** Resolves when the consumer has come to the end of a restart, if one is under way. */
+function restartsOf(consumer: Consumer): () => Promise<void> {
+	let waiting: (() => void)[] = [];
+	let restarting = false;
+	const end = (again: boolean): void => {
+		restarting = again;
+		for (const done of waiting) done();
+		waiting = [];
+	};
+	consumer.on(consumer.events.GROUP_JOIN, () => end(false));
+	consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.restart));
+	return async () => {
+		while (restarting)
+			await new Promise<void>((done) => {
+				waiting.push(done);
+			});
 	};
 }
 
