@@ -134,6 +134,16 @@ async function takeResnapshot(
 			state: "Failed",
 			message: `${unknown.join(", ")}: not captured by spec.source.include (${pipeline.spec.source.include.join(", ")}); correct the name or include it, and give a new nonce`,
 		};
+	if (
+		wanted.mode === "incremental" &&
+		pipeline.spec.source.config["capture.scope"] === "collection"
+	)
+		return {
+			...due,
+			state: "Failed",
+			message:
+				"with capture.scope collection in spec.source.config the connector takes no incremental snapshots: leave it out, or use mode blocking",
+		};
 	const wait = (message: string): ResnapshotStatus => ({
 		...due,
 		state: "Requested",
@@ -169,6 +179,10 @@ async function takeResnapshot(
 	};
 }
 
+const SILENCE_MS = 120_000;
+const SILENT =
+	"the connector was told, but says nothing: see the log of Kafka Connect for Signal, and whether the connector's credentials may read the signal topic and write the notifications";
+
 function followed(
 	last: ResnapshotStatus,
 	progress: ReturnType<typeof progressOf>,
@@ -177,7 +191,9 @@ function followed(
 	const { message: _, ...rest } = last;
 	switch (progress.kind) {
 		case "waiting":
-			return rest;
+			return nowMs - Date.parse(last.requestedAt ?? "") > SILENCE_MS
+				? { ...rest, message: SILENT }
+				: rest;
 		case "running":
 			return {
 				...rest,

@@ -1,6 +1,7 @@
-import { type CdcPipeline, MONGODB_SIGNALS } from "../resource/cdc-pipeline.ts";
+import type { CdcPipeline } from "../resource/cdc-pipeline.ts";
 import type { KafkaAccess } from "../resource/kafka-access.ts";
 import type { SaslConfig } from "../resource/kafka-sasl.ts";
+import { signalCollection } from "../resource/signal-collection.ts";
 import type { ConnectorConfig } from "./client.ts";
 
 /** Topics and consumer group that a pipeline's one-shot snapshots use. */
@@ -35,13 +36,7 @@ export function signalConfig(
 ): SignalConfig {
 	const { source, kafka } = pipeline.spec;
 	const { signals, notifications, group } = signalTopics(pipeline);
-	const given =
-		source.signalCollection ?? source.config["signal.data.collection"];
-	const collection = {
-		mongodb: given ?? MONGODB_SIGNALS,
-		mysql: given,
-		postgresql: undefined,
-	}[source.type];
+	const collection = signalCollection(source);
 	return {
 		defaults: consumerSecurity(access),
 		owned: {

@@ -26,9 +26,6 @@ const secretKeyRef = z
 	})
 	.describe("One key of a Secret in the namespace of the resource.");
 
-/** Where MongoDB's connector marks the chunks of an incremental snapshot unless told otherwise. */
-export const MONGODB_SIGNALS = "tributary.signals";
-
 const snapshot = z.strictObject({
 	mode: z
 		.enum(["initial", "always", "initial_only", "no_data", "when_needed"])
@@ -72,7 +69,7 @@ const source = z
 			.regex(/^[^\s.,"]+\.[^\s,"]+$/, "must be database.collection")
 			.optional()
 			.describe(
-				"MongoDB, MySQL: where an incremental snapshot marks its chunks; the source's user must be able to write there. MongoDB's default is tributary.signals. Without it MySQL needs GTIDs; PostgreSQL never needs it.",
+				"MongoDB, MySQL: where an incremental snapshot marks its chunks; the source's user must be able to write there. MongoDB's default is tributary.signals, or tributary_signals in the database of capture.target. Without it MySQL needs GTIDs; PostgreSQL never needs it.",
 			),
 		config: z
 			.record(z.string(), z.string())

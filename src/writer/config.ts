@@ -1,8 +1,4 @@
-import {
-	type CdcPipeline,
-	MONGODB_SIGNALS,
-	type SourceType,
-} from "../resource/cdc-pipeline.ts";
+import type { CdcPipeline, SourceType } from "../resource/cdc-pipeline.ts";
 import {
 	type KafkaAccess,
 	kafkaAccess,
@@ -11,6 +7,7 @@ import {
 } from "../resource/kafka-access.ts";
 import { parseBytes, parseDuration } from "../resource/quantity.ts";
 import { STORAGE_KEYS } from "../resource/secrets.ts";
+import { signalCollection } from "../resource/signal-collection.ts";
 import {
 	type StorageCredentials,
 	storageCredentials,
@@ -143,9 +140,7 @@ export function sinkCredentials(
 /** What is captured, without the collection in which the connector marks chunks of a snapshot. */
 function topicsOf({ source, kafka }: CdcPipeline["spec"]): RegExp {
 	const included = `(?:${source.include.map((one) => `(?:${one})`).join("|")})$`;
-	const signals =
-		source.signalCollection ??
-		(source.type === "mongodb" ? MONGODB_SIGNALS : undefined);
+	const signals = signalCollection(source);
 	const marked =
 		signals !== undefined && new RegExp(`^${included}`).test(signals)
 			? `(?!${escapeRegExp(signals)}$)`

@@ -37,6 +37,12 @@ export async function restart(
 ): Promise<void> {
 	const name = onlyName(args, "restart");
 	const before = await findPipeline(session, name);
+	const { state } = before.spec as { state?: string };
+	if (state === "paused" || state === "stopped")
+		throw new CdcError(
+			"PIPELINE_NOT_DONE",
+			`${name} is ${state}: nothing runs that could be restarted; kubectl cdc resume ${name} starts it`,
+		);
 	const nonce = newNonce(session);
 	await patchSpec(session, before, { actions: { restart: nonce } });
 	await told(

@@ -233,6 +233,45 @@ test.each<[string, string, string | undefined]>([
 	},
 );
 
+test("a connector that says nothing after it was told is told of, with where to look", async () => {
+	const { take } = doubles();
+	const long = await take(again, {
+		resnapshot: {
+			nonce: "n1",
+			mode: "incremental",
+			state: "Requested",
+			requestedAt: new Date(NOW - 180_000).toISOString(),
+			notificationsFrom: 7,
+		},
+	});
+	expect(long?.resnapshot?.message).toContain("see the log of Kafka Connect");
+});
+
+test("a scope in which MongoDB's connector ignores incremental snapshots is refused, one database keeps its marks", async () => {
+	const config = { "capture.scope": "collection" };
+	const { take, calls } = doubles();
+	const narrow = pipeline({ source: { config } });
+	const actions = await take(
+		{ ...narrow, spec: { ...narrow.spec, actions: again.spec.actions } },
+		undefined,
+	);
+	expect(actions?.resnapshot).toMatchObject({
+		state: "Failed",
+		message: expect.stringMatching(/^with capture\.scope collection/),
+	});
+	expect(calls).toEqual([]);
+	expect(
+		signalConfig(
+			pipeline({
+				source: {
+					config: { "capture.scope": "database", "capture.target": "shop" },
+				},
+			}),
+			access,
+		).collection,
+	).toBe("shop.tributary_signals");
+});
+
 test("the signal collection is captured, its name as it is, and MongoDB's scope stays", () => {
 	const config = connectorConfig(
 		pipeline({ source: { signalCollection: "shop.s$gnals" } }),

@@ -275,6 +275,10 @@ test("restart and resnapshot give a new nonce, which is when it was asked for", 
 			tables: ["shop.orders"],
 		},
 	});
+	await cdc.run("pause", "shop");
+	expect(await cdc.failure("restart", "shop")).toBe(
+		"PIPELINE_NOT_DONE: shop is paused: nothing runs that could be restarted; kubectl cdc resume shop starts it",
+	);
 	expect(await cdc.failure("resnapshot", "shop")).toBe(
 		"CONFIG_INVALID: which table? shop captures shop.orders; or --all",
 	);
