@@ -49,6 +49,9 @@ export interface RefusedOfBatch {
 	readonly truncated: boolean;
 	/** What each row's number was before rows were set aside. */
 	order: Int32Array | undefined;
+	/** The newest letter of each partition, by `txn`, when the batch was read: its own come after these. */
+	positions: ReadonlyMap<string, number | undefined>;
+	readonly resets: number;
 }
 
 export interface RefusalsOptions {
@@ -174,6 +177,8 @@ export class Refusals {
 			raw: this.#raw,
 			truncated: this.#truncated,
 			order: undefined,
+			positions: new Map(this.#positions),
+			resets: this.#resets,
 		};
 		this.#passed = [];
 		this.#raw = [];
@@ -252,14 +257,21 @@ export class Refusals {
 		if (fresh.length > 0) {
 			const next = await this.#options.deadLetters.append(
 				fresh,
-				this.#positions,
+				batch.positions,
 			);
 			if (next === undefined) return false;
-			this.#positions = new Map([...this.#positions, ...next]);
+			batch.positions = new Map([...batch.positions, ...next]);
+			// After a reset they are read from the table.
+			if (batch.resets === this.#resets)
+				this.#positions = new Map([...this.#positions, ...next]);
 			this.#options.onKept?.(fresh);
 		}
 		for (const { rowKey, superseded } of batch.passed)
-			if (typeof rowKey === "string" && !superseded)
+			if (
+				typeof rowKey === "string" &&
+				!superseded &&
+				batch.resets === this.#resets
+			)
 				this.#open.add(headOfText(rowKey));
 		batch.passed = [];
 		return true;

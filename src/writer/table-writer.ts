@@ -84,6 +84,11 @@ interface Pending {
 	readonly refused: RefusedOfBatch;
 	/** Last offset of each partition that the batch covers, records that made no row included. */
 	readonly offsets: ReadonlyMap<number, number>;
+	/**
+	 * Where the table was when the batch was read: it may be committed there and nowhere else, whatever
+	 * became known of the table while its commit was under way.
+	 */
+	readonly from: ReadonlyMap<number, number | undefined>;
 	/** Files of an append: stored once, however often the commit is tried. */
 	staged?: readonly StagedFile[];
 }
@@ -111,7 +116,7 @@ export class TableWriter {
 	/** The table's schema that rows are decoded for: nothing in it may be gone when they are written. */
 	#known: StructType | undefined;
 	/** Last committed offset by partition, as the table had it or as this process committed it. */
-	#committed = new Map<number, number>();
+	#committed = new Map<number, number | undefined>();
 	/** Last offset by partition that was handed to the decoder. */
 	#seen = new Map<number, number>();
 	/** Of a history: the latest changes of each partition. A mirror's rows are the same after a repetition. */
@@ -226,10 +231,7 @@ export class TableWriter {
 			this.#mirror.partitions = partitions;
 		if (!this.#committed.has(partition)) {
 			const resets = this.#resets;
-			const snapshot =
-				this.#snapshot === undefined
-					? await loadSnapshot(this.#engine)
-					: await refreshSnapshot(this.#engine, this.#snapshot);
+			const snapshot = await this.#newest();
 			if (snapshot !== undefined) this.#checkSource(snapshot);
 			const version = snapshot?.txns.get(this.#appId(partition))?.version;
 			await this.#refusals.load(partition, version ?? -1);
@@ -240,9 +242,10 @@ export class TableWriter {
 			this.#checkedAt = this.#engine.now();
 			if (snapshot !== undefined) {
 				if (this.#decoder.empty) this.#decoder = this.#newDecoder();
-				if (version !== undefined) this.#committed.set(partition, version);
-				else this.#checkTopic(snapshot, partition);
+				if (version === undefined) this.#checkTopic(snapshot, partition);
 			}
+			// That there is none is a position too: what another writer commits later does not move it.
+			this.#committed.set(partition, version);
 		}
 		return this.#position(partition);
 	}
@@ -353,8 +356,9 @@ export class TableWriter {
 		this.#decoder = this.#newDecoder();
 	}
 
-	/** The table is as the snapshot says. */
+	/** The table is as the snapshot says, unless more is known: reads and commits overlap. */
 	#know(snapshot: Snapshot | undefined): void {
+		if ((snapshot?.version ?? -1) < (this.#snapshot?.version ?? -1)) return;
 		if (snapshot?.metadata !== this.#snapshot?.metadata)
 			this.#refusals.keepsRaw = constrained(snapshot);
 		this.#snapshot = snapshot;
@@ -371,15 +375,22 @@ export class TableWriter {
 
 	#take(): Pending {
 		const { rows } = this.#decoder;
+		const offsets = new Map(
+			[...this.#seen].filter(
+				([partition, offset]) => this.#committed.get(partition) !== offset,
+			),
+		);
 		const pending = {
 			bytes: this.bytes,
 			changes: this.#decoder.finish(this.#engine.now()),
 			partitions: this.#partitions.slice(0, rows),
 			refused: this.#refusals.take(),
-			offsets: new Map(
-				[...this.#seen].filter(
-					([partition, offset]) => this.#committed.get(partition) !== offset,
-				),
+			offsets,
+			from: new Map(
+				[...offsets.keys()].map((partition) => [
+					partition,
+					this.#committed.get(partition),
+				]),
 			),
 		};
 		this.#since = undefined;
@@ -401,8 +412,12 @@ export class TableWriter {
 
 	async #commit(pending: Pending): Promise<FlushOutcome> {
 		const { offsets, refused } = pending;
+		const resets = this.#resets;
 		for (;;) {
-			const base = this.#snapshot;
+			const base = await this.#base(pending);
+			const fence = this.#fence(base, pending);
+			if (fence !== undefined)
+				return { kind: "fenced", reason: fence, schemaChanges: [] };
 			const target = this.#target(base, pending.changes);
 			if (target.misfit !== undefined)
 				return {
@@ -437,7 +452,7 @@ export class TableWriter {
 				base,
 				plan: (snapshot, winners): Plan => {
 					schemaChanges = [];
-					const fence = this.#fence(snapshot, offsets);
+					const fence = this.#fence(snapshot, pending);
 					if (fence !== undefined) return { kind: "abandon", reason: fence };
 					if (
 						upsert?.replaced.some((key) => !snapshot?.files.has(key)) ||
@@ -484,8 +499,11 @@ export class TableWriter {
 					this.#know(outcome.snapshot);
 					this.#known = outcome.snapshot.schema;
 					this.#checkedAt = this.#engine.now();
-					for (const [partition, offset] of offsets)
-						this.#committed.set(partition, offset);
+					// After a reset positions are read from the table: rows that were decoded since then from an
+					// older one must not pass for those behind this commit.
+					if (resets === this.#resets)
+						for (const [partition, offset] of offsets)
+							this.#committed.set(partition, offset);
 					await upsert?.settle(outcome.snapshot);
 					return {
 						kind: "committed",
@@ -565,13 +583,28 @@ export class TableWriter {
 		return undefined;
 	}
 
+	/**
+	 * The version to stage a batch for. It has to hold all that stands before the batch, or a mirror would
+	 * not find the old rows of its keys; what others commit meanwhile is not of this batch's partitions.
+	 */
+	async #base(pending: Pending): Promise<Snapshot | undefined> {
+		if (this.#fence(this.#snapshot, pending) !== undefined)
+			this.#know(await this.#newest());
+		return this.#snapshot;
+	}
+
+	#newest(): Promise<Snapshot | undefined> {
+		return this.#snapshot === undefined
+			? loadSnapshot(this.#engine)
+			: refreshSnapshot(this.#engine, this.#snapshot);
+	}
+
 	/** Why this process must not commit: the table holds offsets that it did not write. */
 	#fence(
 		snapshot: Snapshot | undefined,
-		offsets: ReadonlyMap<number, number>,
+		{ from }: Pick<Pending, "from">,
 	): string | undefined {
-		for (const partition of offsets.keys()) {
-			const known = this.#committed.get(partition);
+		for (const [partition, known] of from) {
 			const found = snapshot?.txns.get(this.#appId(partition))?.version;
 			if (found !== known)
 				return `partition ${partition} of ${this.topic} is at offset ${found ?? "none"} in the table, not at ${known ?? "none"}: another writer owns it`;
