@@ -145,12 +145,11 @@ function security({
 	password,
 }: SecuredListener): string[] {
 	const at = "listener.name.secured";
-	const pem = (text: string): string => text.trim().replaceAll("\n", "\\n");
 	const oauth = "org.apache.kafka.common.security.oauthbearer";
 	return [
 		`${at}.ssl.keystore.type=PEM`,
-		`${at}.ssl.keystore.key=${pem(key)}`,
-		`${at}.ssl.keystore.certificate.chain=${pem(certificate)}`,
+		`${at}.ssl.keystore.key=${propertyText(key)}`,
+		`${at}.ssl.keystore.certificate.chain=${propertyText(certificate)}`,
 		`${at}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER`,
 		`${at}.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_${username}="${password}";`,
 		...["256", "512"].map(
@@ -160,6 +159,32 @@ function security({
 		`${at}.oauthbearer.sasl.jaas.config=${oauth}.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";`,
 		`${at}.oauthbearer.sasl.server.callback.handler.class=${oauth}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler`,
 	];
+}
+
+const STORE_PASSWORD = "changeit";
+
+/** Kafka Connect's API reads no PEM. */
+function keyStore(
+	dir: string,
+	{ key, certificate }: Pick<SecuredListener, "key" | "certificate">,
+): string {
+	const pem = join(dir, "connect.pem");
+	const store = join(dir, "connect.p12");
+	writeFileSync(pem, `${key}\n${certificate}`);
+	execFileSync(
+		"openssl",
+		[
+			...["pkcs12", "-export", "-in", pem, "-out", store],
+			...["-passout", `pass:${STORE_PASSWORD}`],
+		],
+		{ stdio: "pipe" },
+	);
+	return store;
+}
+
+/** Text of several lines as the value of one property. */
+function propertyText(text: string): string {
+	return text.trim().replaceAll("\n", "\\n");
 }
 
 function scramUsers({ username, password }: SecuredListener): string[] {
@@ -173,9 +198,15 @@ export interface RunningConnect extends Running {
 	readonly url: string;
 }
 
-/** Kafka Connect, distributed, with Debezium's MongoDB, PostgreSQL and MySQL connectors. */
+/**
+ * Kafka Connect, distributed, with Debezium's MongoDB, PostgreSQL and MySQL connectors. Secured, its API
+ * speaks TLS and asks for a name and a password.
+ */
 export async function startConnect(
-	place: Place & { readonly bootstrap: string },
+	place: Place & {
+		readonly bootstrap: string;
+		readonly secured?: SecuredListener;
+	},
 ): Promise<RunningConnect> {
 	const host = place.host ?? LOCALHOST;
 	const lib = join(installed("connect", "lib"), "*");
@@ -183,12 +214,32 @@ export async function startConnect(
 	const [port = 0] = await freePorts(1);
 	mkdirSync(dir, { recursive: true });
 	const properties = join(dir, "connect.properties");
+	const { secured } = place;
+	const url = `${secured === undefined ? "http" : "https"}://${host}:${port}`;
+	const jaas = join(dir, "jaas.conf");
+	if (secured !== undefined) {
+		const users = join(dir, "users.properties");
+		writeFileSync(users, `${secured.username}=${secured.password}\n`);
+		writeFileSync(
+			jaas,
+			`KafkaConnect {\n  org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule required file="${users}";\n};\n`,
+		);
+	}
 	writeFileSync(
 		properties,
 		[
 			`bootstrap.servers=${place.bootstrap}`,
 			"group.id=connect",
-			`listeners=http://${host}:${port}`,
+			`listeners=${url}`,
+			...(secured === undefined
+				? []
+				: [
+						"listeners.https.ssl.keystore.type=PKCS12",
+						`listeners.https.ssl.keystore.location=${keyStore(dir, secured)}`,
+						`listeners.https.ssl.keystore.password=${STORE_PASSWORD}`,
+						`listeners.https.ssl.key.password=${STORE_PASSWORD}`,
+						"rest.extension.classes=org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension",
+					]),
 			`rest.advertised.host.name=${host}`,
 			"key.converter=org.apache.kafka.connect.json.JsonConverter",
 			"value.converter=org.apache.kafka.connect.json.JsonConverter",
@@ -208,7 +259,6 @@ export async function startConnect(
 			"",
 		].join("\n"),
 	);
-	const url = `http://${host}:${port}`;
 	return await start(
 		{
 			name: "connect",
@@ -220,12 +270,18 @@ export async function startConnect(
 				"-Xmx768m",
 				"-XX:+UseSerialGC",
 				LOGGING,
+				...(secured === undefined
+					? []
+					: [`-Djava.security.auth.login.config=${jaas}`]),
 				"-cp",
 				lib,
 				"org.apache.kafka.connect.cli.ConnectDistributed",
 				properties,
 			],
-			ready: () => answersHttp(`${url}/connectors`),
+			ready: () =>
+				secured === undefined
+					? answersHttp(`${url}/connectors`)
+					: answersTcp(host, port),
 			readyTimeoutMs: 120_000,
 		},
 		{ url },

@@ -1,11 +1,12 @@
 import { parseArgs } from "node:util";
-import { connectClient } from "../connect/client.ts";
+import { type ConnectAccess, connectClient } from "../connect/client.ts";
 import { type Restarts, reconcileConnector } from "../connect/reconcile.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import { serveHealth } from "../observe/http.ts";
 import { createLogger, type Logger } from "../observe/log.ts";
 import { createWriterMetrics, oneExposition } from "../observe/metrics.ts";
 import type { CdcPipeline } from "../resource/cdc-pipeline.ts";
+import { connectAccess } from "../resource/secrets.ts";
 import { type SecretReader, writerConfig } from "../writer/config.ts";
 import { runWriter, type WriterHandle } from "../writer/writer.ts";
 import { readPipelineFiles } from "./pipeline-file.ts";
@@ -58,6 +59,7 @@ export async function runCommand(
 		// Everything that a person wrote is checked before anything is touched.
 		config: writerConfig(pipeline, secret),
 		uri: connectionUri(pipeline, secret),
+		access: accessOf(pipeline, secret),
 		connector: { ready: false, message: "not looked at yet" },
 		writer: undefined as WriterHandle | undefined,
 	}));
@@ -85,7 +87,7 @@ export async function runCommand(
 				const child = log.child({ pipeline: name });
 				const connector = followConnector(
 					run.pipeline,
-					run.uri,
+					run,
 					stopping.signal,
 					child,
 					(state) => {
@@ -127,15 +129,23 @@ function connectionUri(pipeline: CdcPipeline, secret: SecretReader): string {
 	return uri;
 }
 
+function accessOf({ spec }: CdcPipeline, secret: SecretReader): ConnectAccess {
+	const { connectSecretRef: ref } = spec.kafka;
+	return ref === undefined ? {} : connectAccess((key) => secret(ref.name, key));
+}
+
 /** Keeps the connector as the pipeline wants it, until the signal. */
 async function followConnector(
 	pipeline: CdcPipeline,
-	uri: string,
+	{ uri, access }: { readonly uri: string; readonly access: ConnectAccess },
 	signal: AbortSignal,
 	log: Logger,
 	report: (state: { ready: boolean; message: string }) => void,
 ): Promise<void> {
-	const client = connectClient(pipeline.spec.kafka.connectUrl, { attempts: 2 });
+	const client = connectClient(pipeline.spec.kafka.connectUrl, {
+		attempts: 2,
+		...access,
+	});
 	let restarts: Restarts | undefined;
 	let said = "";
 	while (!signal.aborted) {

@@ -1,4 +1,7 @@
 import { messageOf, TributaryError } from "../errors.ts";
+import { type Answer, type ConnectAccess, send } from "./http.ts";
+
+export type { ConnectAccess } from "./http.ts";
 
 export type ConnectErrorCode =
 	| "CONNECT_UNREACHABLE"
@@ -55,10 +58,9 @@ export interface ConnectClient {
 	delete(name: string): Promise<void>;
 }
 
-export interface ConnectOptions {
+export interface ConnectOptions extends ConnectAccess {
 	readonly timeoutMs?: number;
 	readonly attempts?: number;
-	readonly basicAuth?: { readonly username: string; readonly password: string };
 	readonly sleep?: (ms: number) => Promise<void>;
 }
 
@@ -83,23 +85,13 @@ export function connectClient(
 	): Promise<{ status: number; body: unknown }> {
 		for (let attempt = 1; ; attempt++) {
 			const last = attempt >= attempts;
-			let response: Response;
+			let answer: Answer;
 			try {
-				response = await fetch(base + path, {
+				answer = await send(base + path, {
 					method,
-					headers: {
-						accept: "application/json",
-						...(body === undefined
-							? {}
-							: { "content-type": "application/json" }),
-						...(options.basicAuth === undefined
-							? {}
-							: {
-									authorization: `Basic ${Buffer.from(`${options.basicAuth.username}:${options.basicAuth.password}`).toString("base64")}`,
-								}),
-					},
-					...(body === undefined ? {} : { body: JSON.stringify(body) }),
-					signal: AbortSignal.timeout(options.timeoutMs ?? 15_000),
+					body,
+					timeoutMs: options.timeoutMs ?? 15_000,
+					access: options,
 				});
 			} catch (cause) {
 				if (last)
@@ -111,18 +103,15 @@ export function connectClient(
 				await pause(attempt);
 				continue;
 			}
-			const text = await response.text();
-			const again = response.status === 409 || response.status >= 500;
+			const { status, text } = answer;
+			const again = status === 409 || status >= 500;
 			if (again && !last) {
 				await pause(attempt);
 				continue;
 			}
-			if (response.ok || response.status === 404)
-				return {
-					status: response.status,
-					body: text === "" ? undefined : parse(text),
-				};
-			throw refusal(response.status, text, `${method} ${path}`);
+			if ((status >= 200 && status < 300) || status === 404)
+				return { status, body: text === "" ? undefined : parse(text) };
+			throw refusal(status, text, `${method} ${path}`);
 		}
 	}
 
@@ -141,7 +130,7 @@ export function connectClient(
 		if (status === 401 || status === 403)
 			return new ConnectError(
 				"CONNECT_DENIED",
-				`Kafka Connect at ${base} refused ${what}: check its credentials`,
+				`Kafka Connect at ${base} refused ${what} with ${status}: check kafka.connectSecretRef`,
 			);
 		return new ConnectError(
 			status < 500 ? "CONNECT_REJECTED" : "CONNECT_FAILED",
@@ -240,6 +229,9 @@ function parse(text: string): unknown {
 }
 
 function reason(error: unknown): string {
+	// Where a host has several addresses, what each of them answered.
+	if (error instanceof AggregateError)
+		return error.errors.map(messageOf).join("; ");
 	const cause = error instanceof Error ? error.cause : undefined;
 	return messageOf(cause ?? error);
 }

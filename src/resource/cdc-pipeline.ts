@@ -91,6 +91,11 @@ const kafka = z
 			.url({ protocol: /^https?$/ })
 			.max(2048)
 			.describe("The REST API of Kafka Connect, such as http://connect:8083."),
+		connectSecretRef: secretRef
+			.optional()
+			.describe(
+				"A Secret with what Kafka Connect asks for: username and password (basic authentication), and ca.crt, the authority (PEM) that signed the certificate of an https connectUrl.",
+			),
 		topicPrefix: z
 			.string()
 			.min(1)

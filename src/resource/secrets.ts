@@ -53,12 +53,38 @@ export function secretEnvName(name: string, key: string): string {
 		.toUpperCase();
 }
 
+/** Keys of `kafka.connectSecretRef`. */
+export const CONNECT_KEYS = ["username", "password", "ca.crt"] as const;
+
 /** What the connector needs. The writer never connects to the source, so it never sees this. */
 export function sourceSecrets(spec: CdcPipelineSpec): SecretValue[] {
 	const { name, key } = spec.source.connectionSecretRef;
+	const connect = spec.kafka.connectSecretRef;
 	return [
 		{ name, key, optional: false, field: "spec.source.connectionSecretRef" },
+		...(connect === undefined
+			? []
+			: CONNECT_KEYS.map((key) => ({
+					name: connect.name,
+					key,
+					optional: true,
+					field: "spec.kafka.connectSecretRef",
+				}))),
 	];
+}
+
+/** What Kafka Connect is told of us, from the values of `kafka.connectSecretRef`. */
+export function connectAccess(
+	value: (key: (typeof CONNECT_KEYS)[number]) => string | undefined,
+): {
+	readonly basicAuth?: { readonly username: string; readonly password: string };
+	readonly ca?: string;
+} {
+	const [username, password, ca] = CONNECT_KEYS.map(value);
+	return {
+		...(username && { basicAuth: { username, password: password ?? "" } }),
+		...(ca && { ca }),
+	};
 }
 
 /**

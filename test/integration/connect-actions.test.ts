@@ -66,6 +66,7 @@ function looks(uri: string) {
 	let fresh = true;
 	return async (now: CdcPipeline): Promise<ConnectorOutcome> => {
 		const outcome = await connectors.reconcile(now, uri, {
+			access: {},
 			before,
 			fresh,
 			secret: () => undefined,

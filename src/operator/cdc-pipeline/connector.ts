@@ -1,5 +1,5 @@
 import type { ActionsInput } from "../../connect/actions.ts";
-import { connectClient } from "../../connect/client.ts";
+import { type ConnectAccess, connectClient } from "../../connect/client.ts";
 import { connectorName } from "../../connect/debezium.ts";
 import {
 	type ConnectorOutcome,
@@ -29,10 +29,11 @@ export interface Connectors {
 	 *
 	 * @throws ConnectError
 	 */
-	remove(pipeline: CdcPipeline): Promise<void>;
+	remove(pipeline: CdcPipeline, access: ConnectAccess): Promise<void>;
 }
 
 export type ActionsGiven = Pick<ActionsInput, "before" | "fresh"> & {
+	readonly access: ConnectAccess;
 	/** Of Kafka's credentials; `undefined` while Secrets are missing: then actions wait. */
 	readonly secret: SecretReader | undefined;
 };
@@ -46,10 +47,17 @@ export function kafkaConnectors(nowMs: () => number): Connectors {
 	const restarts = new Map<string, Restarts>();
 	const signals = kafkaSignals();
 	return {
-		async reconcile(pipeline, connectionUri, { before, fresh, secret }) {
+		async reconcile(
+			pipeline,
+			connectionUri,
+			{ access, before, fresh, secret },
+		) {
 			const name = connectorName(pipeline);
 			const { restarts: counted, ...outcome } = await reconcileConnector(
-				connectClient(pipeline.spec.kafka.connectUrl, PATIENCE),
+				connectClient(pipeline.spec.kafka.connectUrl, {
+					...PATIENCE,
+					...access,
+				}),
 				pipeline,
 				connectionUri,
 				restarts.get(name),
@@ -65,11 +73,12 @@ export function kafkaConnectors(nowMs: () => number): Connectors {
 			else restarts.set(name, counted);
 			return outcome;
 		},
-		async remove(pipeline) {
+		async remove(pipeline, access) {
 			const name = connectorName(pipeline);
-			await connectClient(pipeline.spec.kafka.connectUrl, PATIENCE).delete(
-				name,
-			);
+			await connectClient(pipeline.spec.kafka.connectUrl, {
+				...PATIENCE,
+				...access,
+			}).delete(name);
 			restarts.delete(name);
 		},
 	};

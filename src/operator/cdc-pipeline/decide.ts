@@ -1,7 +1,9 @@
+import type { ConnectAccess } from "../../connect/client.ts";
 import { type Manifest, needsApply } from "../../kube/apply.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
 import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
+import { connectAccess } from "../../resource/secrets.ts";
 import { OPERATIONS, type Operation } from "../names.ts";
 import {
 	CHILD_KINDS,
@@ -78,6 +80,7 @@ export function decide(observed: Observed, image: WriterImage): Plan {
 			do: "connector",
 			connectionUri: secrets.connectionUri,
 			given: {
+				access: accessOf(observed),
 				before: observed.before?.actions,
 				fresh: observed.before?.observedGeneration === undefined,
 				secret: secrets.problems.length === 0 ? secrets.read : undefined,
@@ -143,6 +146,17 @@ function maintain(
 			? [{ do: "apply" as const, kind: "cronJob" as const, manifest }]
 			: [];
 	});
+}
+
+/** What Kafka Connect is told of us. */
+export function accessOf({
+	pipeline,
+	secrets,
+}: Pick<Observed, "pipeline" | "secrets">): ConnectAccess {
+	const { connectSecretRef: ref } = pipeline.spec.kafka;
+	return ref === undefined
+		? {}
+		: connectAccess((key) => secrets.read(ref.name, key));
 }
 
 /** On its way out: it is made again when it is gone. */

@@ -7,7 +7,9 @@ import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
 import { ANNOTATIONS, FINALIZER, writerName } from "../names.ts";
 import { type PipelineObject, TYPES } from "../types.ts";
 import type { PipelineContext } from "./context.ts";
+import { accessOf } from "./decide.ts";
 import { REASONS } from "./reasons.ts";
+import { readSecrets } from "./secrets.ts";
 import { deletingStatus } from "./status.ts";
 
 /** Writers commit what they hold before they end; their pods' going wakes us anyway. */
@@ -61,7 +63,13 @@ export async function finalize(
 		object.metadata.annotations?.[ANNOTATIONS.skipConnectorCleanup] === "true";
 	try {
 		// A specification that never was valid never made a connector.
-		if (!skip && parsed.success) await connectors.remove(parsed.data);
+		if (!skip && parsed.success) {
+			const secrets = await readSecrets(client, parsed.data);
+			await connectors.remove(
+				parsed.data,
+				accessOf({ pipeline: parsed.data, secrets }),
+			);
+		}
 	} catch (error) {
 		await say(
 			REASONS.connectorCleanupFailed,
