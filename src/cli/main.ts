@@ -1,4 +1,5 @@
 import { messageOf, TributaryError } from "../errors.ts";
+import { VERSION } from "../version.ts";
 
 const USAGE = `Usage: tributary COMMAND [flags]
 
@@ -40,7 +41,7 @@ async function main(argv: readonly string[]): Promise<number> {
 		return name === undefined ? 2 : 0;
 	}
 	if (name === "version" || name === "--version") {
-		process.stdout.write("tributary 0.1.0\n");
+		process.stdout.write(`tributary ${VERSION}\n`);
 		return 0;
 	}
 	const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

@@ -1,7 +1,6 @@
 import type { PipelineObject, Pod } from "../../operator/types.ts";
-import { cdcPipeline } from "../../resource/cdc-pipeline.ts";
 import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
-import { type ClusterEvent, eventTime } from "./cluster.ts";
+import { type ClusterEvent, eventTime, parsed } from "./cluster.ts";
 
 /** The whole way of a pipeline's changes as one answer; what `status -o json` prints. */
 export interface Chain {
@@ -71,13 +70,7 @@ export function chainOf(input: {
 	const { object, notes } = input;
 	const { name, namespace = "default" } = object.metadata;
 	const status = object.status ?? {};
-	const parsed = cdcPipeline.safeParse({
-		apiVersion: object.apiVersion,
-		kind: object.kind,
-		metadata: object.metadata,
-		spec: object.spec,
-	});
-	const spec = parsed.success ? parsed.data.spec : undefined;
+	const spec = parsed(object)?.spec;
 	const state = spec?.state ?? "unknown";
 	const phase = status.phase ?? "Pending";
 	const deleting = object.metadata.deletionTimestamp !== undefined;

@@ -9,12 +9,12 @@ import {
 	type Pod,
 	TYPES,
 } from "../../operator/types.ts";
-import { cdcPipeline } from "../../resource/cdc-pipeline.ts";
 import { sourceSecrets, writerSecrets } from "../../resource/secrets.ts";
+import { VERSION } from "../../version.ts";
 import { type Chain, chainOf } from "./chain.ts";
 import {
 	ask,
-	type ClusterEvent,
+	parsed,
 	pipelineEvents,
 	resourceName,
 	writerPods,
@@ -96,11 +96,11 @@ export async function collect(
 		chain: chainOf({
 			object,
 			pods,
-			events: events as ClusterEvent[],
+			events: events,
 			notes: [],
 		}),
 		versions: {
-			tributary: "0.1.0",
+			tributary: VERSION,
 			kubernetes: (version as { gitVersion?: string } | undefined)?.gitVersion,
 			image: imageOf(pods ?? []),
 		},
@@ -172,12 +172,9 @@ async function logOf(
 
 /** Straight from here, which works where Kafka Connect is reached from outside of the cluster. */
 async function connectorOf(object: PipelineObject): Promise<unknown> {
-	const pipeline = cdcPipeline.parse({
-		apiVersion: object.apiVersion,
-		kind: object.kind,
-		metadata: object.metadata,
-		spec: object.spec,
-	});
+	const pipeline = parsed(object);
+	if (pipeline === undefined)
+		throw new Error("the specification can't be worked with");
 	const { connectUrl } = pipeline.spec.kafka;
 	const client = connectClient(connectUrl, { timeoutMs: 5_000, attempts: 1 });
 	const name = connectorName(pipeline);
@@ -196,14 +193,8 @@ async function readSecretValues(
 	attempt: Attempt,
 ): Promise<{ values: string[]; known: boolean }> {
 	const { namespace = session.namespace } = object.metadata;
-	const parsed = cdcPipeline.safeParse({
-		apiVersion: object.apiVersion,
-		kind: object.kind,
-		metadata: object.metadata,
-		spec: object.spec,
-	});
-	if (!parsed.success) return { values: [], known: false };
-	const { spec } = parsed.data;
+	const spec = parsed(object)?.spec;
+	if (spec === undefined) return { values: [], known: false };
 	const names = new Set(
 		[...sourceSecrets(spec), ...writerSecrets(spec)].map(({ name }) => name),
 	);

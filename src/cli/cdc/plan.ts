@@ -7,8 +7,8 @@ import { type KubeObject, resourcePath } from "../../kube/object.ts";
 import { statefulSet } from "../../operator/cdc-pipeline/stateful-set.ts";
 import { configHash } from "../../operator/cdc-pipeline/writer-config.ts";
 import { type PipelineObject, TYPES } from "../../operator/types.ts";
-import { type CdcPipeline, cdcPipeline } from "../../resource/cdc-pipeline.ts";
-import { FIELD_MANAGER, resourceName } from "./cluster.ts";
+import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
+import { FIELD_MANAGER, parsed, resourceName } from "./cluster.ts";
 import {
 	type Difference,
 	differences,
@@ -235,8 +235,8 @@ function effects(
 	wanted: PipelineObject,
 	{ name, namespace }: { name: string; namespace: string },
 ): Planned {
-	const before = live && specOf(live);
-	const after = specOf(wanted);
+	const before = live && parsed(live);
+	const after = parsed(wanted);
 	const changes = differences(live === undefined ? {} : { spec: live.spec }, {
 		spec: wanted.spec,
 	});
@@ -278,15 +278,6 @@ const PLACEHOLDERS = {
 	postgresql: "postgresql://secret/secret",
 	mysql: "mysql://secret/secret",
 } as const;
-
-function specOf(object: PipelineObject): CdcPipeline | undefined {
-	return cdcPipeline.safeParse({
-		apiVersion: object.apiVersion,
-		kind: object.kind,
-		metadata: object.metadata,
-		spec: object.spec,
-	}).data;
-}
 
 const OWNER = { apiVersion: "", kind: "", name: "", uid: "" };
 const IMAGE = {

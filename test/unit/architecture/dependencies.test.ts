@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
+import { VERSION } from "../../../src/version.ts";
 
 /** Every runtime dependency is a decision; here is the reason for each. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -18,6 +19,7 @@ const REASONS: Readonly<Record<string, string>> = {
 const pkg = JSON.parse(
 	readFileSync(resolve(import.meta.dirname, "../../../package.json"), "utf8"),
 ) as {
+	version: string;
 	dependencies: Record<string, string>;
 	devDependencies: Record<string, string>;
 };
@@ -34,4 +36,8 @@ test("every version is exact", () => {
 		...pkg.devDependencies,
 	}).filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version));
 	expect(loose).toEqual([]);
+});
+
+test("the version that the commands print is that of the package", () => {
+	expect(VERSION).toBe(pkg.version);
 });
