@@ -209,6 +209,18 @@ export const pipelineDashboard: Dashboard = {
 					],
 				},
 				{
+					title: "Changes that came again",
+					description:
+						"Known by their place in the source, and left out of the history.",
+					unit: "short",
+					queries: [
+						{
+							expr: `sum by (${BY_PIPELINE}) (increase(tributary_repeated_changes_total{${PIPELINE}}${RATE}))`,
+							legend: LEGEND,
+						},
+					],
+				},
+				{
 					title: "Rebalances",
 					description: "Each costs a re-read of what was not committed.",
 					unit: "short",
@@ -260,6 +272,59 @@ export const pipelineDashboard: Dashboard = {
 						{
 							expr: `max by (${BY_PIPELINE}, connector, task, state) (tributary_connector_task_state{${PIPELINE}}) == 1`,
 							legend: "{{connector}} task {{task}} {{state}}",
+						},
+					],
+				},
+			],
+		},
+		{
+			title: "Maintenance",
+			panels: [
+				{
+					title: "Since the last success",
+					description:
+						"By operation; before the first run, since its CronJob was made. Suspended ones are left out.",
+					unit: "s",
+					queries: [
+						{
+							expr: `time() - max by (${BY_PIPELINE}, operation) (tributary_maintenance_last_success_timestamp_seconds{${PIPELINE}})`,
+							legend: `${LEGEND} {{operation}}`,
+						},
+					],
+				},
+				{
+					title: "Failed",
+					description:
+						"1 where some table could not be worked on in the last run.",
+					type: "state-timeline",
+					unit: "none",
+					queries: [
+						{
+							expr: `max by (${BY_PIPELINE}, operation) (tributary_maintenance_last_run_failed{${PIPELINE}})`,
+							legend: `${LEGEND} {{operation}}`,
+						},
+					],
+				},
+				{
+					title: "Time of the last run",
+					description: "Of all tables of the pipeline together.",
+					unit: "s",
+					queries: [
+						{
+							expr: `max by (${BY_PIPELINE}, operation) (tributary_maintenance_last_run_seconds{${PIPELINE}})`,
+							legend: `${LEGEND} {{operation}}`,
+						},
+					],
+				},
+				{
+					title: "Files removed by the last run",
+					description:
+						"Taken out of tables by optimize, deleted from the store by vacuum.",
+					unit: "short",
+					queries: [
+						{
+							expr: `max by (${BY_PIPELINE}, operation) (tributary_maintenance_last_run_files_removed{${PIPELINE}})`,
+							legend: `${LEGEND} {{operation}}`,
 						},
 					],
 				},

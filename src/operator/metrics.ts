@@ -5,8 +5,9 @@ import {
 	loopMetrics,
 	restClientRequests,
 } from "./loop-metrics.ts";
+import { maintenanceName } from "./names.ts";
 import { pipelineMetrics } from "./pipeline-metrics.ts";
-import type { PipelineObject } from "./types.ts";
+import type { CronJob, PipelineObject } from "./types.ts";
 
 /** The operator's metrics; those of its loops have controller-runtime's names. */
 export interface OperatorMetrics {
@@ -23,6 +24,7 @@ export interface OperatorFigures {
 	/** Milliseconds by kind. */
 	silence(): ReadonlyMap<string, number>;
 	pipelines(): Iterable<PipelineObject>;
+	cronJob(key: string): CronJob | undefined;
 }
 
 export function operatorMetrics(): OperatorMetrics {
@@ -33,6 +35,7 @@ export function operatorMetrics(): OperatorMetrics {
 		leading: () => false,
 		silence: () => new Map(),
 		pipelines: () => [],
+		cronJob: () => undefined,
 	};
 	const loops = loopMetrics(registry);
 	const answered = restClientRequests(registry);
@@ -55,8 +58,11 @@ export function operatorMetrics(): OperatorMetrics {
 			for (const [kind, ms] of figures.silence()) this.set({ kind }, ms / 1000);
 		},
 	});
-	pipelineMetrics(registry, () =>
-		figures.leading() ? figures.pipelines() : [],
+	pipelineMetrics(
+		registry,
+		() => (figures.leading() ? figures.pipelines() : []),
+		({ metadata: { namespace = "", name } }, operation) =>
+			figures.cronJob(`${namespace}/${maintenanceName(name, operation)}`),
 	);
 	return {
 		registry,

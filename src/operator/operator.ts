@@ -74,6 +74,7 @@ export async function runOperator(options: {
 		silence: () => stores.silence(),
 		pipelines: () =>
 			stores.pipelineKeys().flatMap((key) => stores.get("pipeline", key) ?? []),
+		cronJob: (key) => stores.get("cronJob", key),
 	});
 	const server = await serveHealth({
 		port: settings.port,

@@ -1,6 +1,7 @@
 import { Gauge, type Registry } from "prom-client";
 import { PHASES } from "../resource/cdc-pipeline-status.ts";
-import type { PipelineObject } from "./types.ts";
+import { OPERATIONS, type Operation } from "./names.ts";
+import type { CronJob, PipelineObject } from "./types.ts";
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];
@@ -11,8 +12,11 @@ interface Definition {
 	readonly name: string;
 	readonly help: string;
 	readonly labels?: readonly string[];
-	samples(pipeline: PipelineObject): readonly Sample[];
+	samples(pipeline: PipelineObject, cronJob: CronJobOf): readonly Sample[];
 }
+
+/** The CronJob of a pipeline, where there is one. */
+type CronJobOf = (operation: Operation) => CronJob | undefined;
 
 /** The states of tasks and connectors that Kafka Connect knows. */
 const CONNECT_STATES = [
@@ -112,6 +116,59 @@ const DEFINITIONS: readonly Definition[] = [
 				),
 			),
 	},
+	{
+		name: "tributary_maintenance_last_success_timestamp_seconds",
+		help: "Time of the last successful run, or of the CronJob's creation before the first; absent while it is suspended.",
+		labels: ["operation"],
+		samples: ({ status }, cronJob) =>
+			OPERATIONS.flatMap((operation) => {
+				const job = cronJob(operation);
+				const at =
+					status?.maintenance?.[operation]?.lastSuccess ??
+					job?.metadata.creationTimestamp;
+				return job === undefined || job.spec?.suspend === true
+					? []
+					: timestamp(at).map((value) => [{ operation }, value] as const);
+			}),
+	},
+	{
+		name: "tributary_maintenance_last_run_failed",
+		help: "1 where some table could not be worked on in the last run, 0 where all were.",
+		labels: ["operation"],
+		samples: ({ status }) =>
+			OPERATIONS.flatMap((operation) => {
+				const run = status?.maintenance?.[operation];
+				return run === undefined
+					? []
+					: [[{ operation }, Number(run.result === "Failed")] as const];
+			}),
+	},
+	{
+		name: "tributary_maintenance_last_run_seconds",
+		help: "How long the last run took.",
+		labels: ["operation"],
+		samples: ({ status }) =>
+			OPERATIONS.flatMap((operation) => {
+				const run = status?.maintenance?.[operation];
+				const [end] = timestamp(run?.finished);
+				return end === undefined
+					? []
+					: timestamp(run?.started).map(
+							(start) => [{ operation }, Math.max(0, end - start)] as const,
+						);
+			}),
+	},
+	{
+		name: "tributary_maintenance_last_run_files_removed",
+		help: "Files that the last run took out of tables, or deleted from the store.",
+		labels: ["operation"],
+		samples: ({ status }) =>
+			OPERATIONS.flatMap((operation) =>
+				known(status?.maintenance?.[operation]?.filesRemoved).map(
+					([, value]) => [{ operation }, value] as const,
+				),
+			),
+	},
 ];
 
 /**
@@ -121,6 +178,10 @@ const DEFINITIONS: readonly Definition[] = [
 export function pipelineMetrics(
 	registry: Registry,
 	pipelines: () => Iterable<PipelineObject>,
+	cronJob: (
+		pipeline: PipelineObject,
+		operation: Operation,
+	) => ReturnType<CronJobOf>,
 ): void {
 	for (const { name, help, labels = [], samples } of DEFINITIONS)
 		new Gauge<string>({
@@ -132,7 +193,8 @@ export function pipelineMetrics(
 				this.reset();
 				for (const object of pipelines()) {
 					const { namespace = "", name: pipeline } = object.metadata;
-					for (const [labels, value] of samples(object))
+					const own: CronJobOf = (operation) => cronJob(object, operation);
+					for (const [labels, value] of samples(object, own))
 						this.set({ namespace, pipeline, ...labels }, value);
 				}
 			},
@@ -141,6 +203,12 @@ export function pipelineMetrics(
 
 function known(value: number | undefined): readonly Sample[] {
 	return value === undefined ? [] : [[{}, value]];
+}
+
+/** Seconds since the epoch. */
+function timestamp(text: string | undefined): readonly number[] {
+	const ms = text === undefined ? Number.NaN : Date.parse(text);
+	return Number.isNaN(ms) ? [] : [ms / 1000];
 }
 
 function oneOf(

@@ -210,7 +210,7 @@ describe.skipIf(!has(HELM))("the chart", () => {
 					.map(({ port }) => port),
 			);
 		};
-		expect(tcp(0)).toEqual([53, 443, 6443, 8083, "http", 3128]);
+		expect(tcp(0)).toEqual([53, 443, 6443, 8083, 9094, "http", 3128]);
 		expect(tcp(1)).toEqual([53, 9094, 443, 9000, 3128]);
 		for (const policy of policies)
 			expect(policy.spec).toMatchObject({

@@ -4,6 +4,7 @@ import { DASHBOARDS } from "../../../src/observe/dashboards.ts";
 import { createWriterMetrics } from "../../../src/observe/metrics.ts";
 import { CONDITIONS } from "../../../src/operator/cdc-pipeline/reasons.ts";
 import { operatorMetrics } from "../../../src/operator/metrics.ts";
+import { OPERATIONS } from "../../../src/operator/names.ts";
 import { PHASES } from "../../../src/resource/cdc-pipeline-status.ts";
 import { alertRules } from "../../support/alerts.ts";
 import { asked } from "../../support/promql.ts";
@@ -18,6 +19,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 	controller: ["cdcpipeline"],
 	result: ["success", "requeue_after", "error"],
 	name: ["tributary-operator"],
+	operation: OPERATIONS,
 };
 
 /** Sample name → its labels, of both registries. */
@@ -121,7 +123,10 @@ test("every metric of ours can be seen on a dashboard", () => {
 		.map((name) => name.replace(/_(bucket|sum|count)$/, ""))
 		.filter((name) => !/^(process|nodejs)_/.test(name))
 		.filter((name) => !seen.has(name));
-	expect([...new Set(unseen)]).toEqual([]);
+	expect(
+		[...new Set(unseen)],
+		"add a panel to src/observe/dashboard-*.ts, npm run generate, manifests/render.sh",
+	).toEqual([]);
 });
 
 test("a wrong metric, label, grouping or legend would be found", () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { WorkQueue } from "../../../src/kube/work-queue.ts";
 import { operatorMetrics } from "../../../src/operator/metrics.ts";
-import type { PipelineObject } from "../../../src/operator/types.ts";
+import type { CronJob, PipelineObject } from "../../../src/operator/types.ts";
 import { VirtualClock } from "../kube/virtual-clock.ts";
 import { pipelineYaml } from "./pipeline.ts";
 
@@ -18,12 +18,17 @@ function shop(status: PipelineObject["status"]): PipelineObject {
 	};
 }
 
-function following(pipelines: readonly PipelineObject[], leading = true) {
+function following(
+	pipelines: readonly PipelineObject[],
+	leading = true,
+	cronJobs: Readonly<Record<string, CronJob>> = {},
+) {
 	const metrics = operatorMetrics();
 	metrics.follow({
 		leading: () => leading,
 		silence: () => new Map([["Pod", 2500]]),
 		pipelines: () => pipelines,
+		cronJob: (key) => cronJobs[key],
 	});
 	return metrics.registry;
 }
@@ -78,6 +83,61 @@ test("a pipeline that is deleted, and an operator that does not lead, have no sa
 	expect(standby).not.toContain('pipeline="shop"');
 	expect(standby).toContain(
 		'leader_election_master_status{name="tributary-operator"} 0',
+	);
+});
+
+test("maintenance that never ran is late since its CronJob was made; a suspended one is not late", async () => {
+	const at = (day: number) => `2026-01-0${day}T00:00:00Z`;
+	const seconds = (day: number) => Date.parse(at(day)) / 1000;
+	const job = (suspend: boolean): CronJob => ({
+		apiVersion: "batch/v1",
+		kind: "CronJob",
+		metadata: { name: "x", creationTimestamp: at(1) },
+		spec: { suspend },
+	});
+	const run = {
+		result: "Failed" as const,
+		started: at(3),
+		finished: at(4),
+		pod: "p",
+		filesRemoved: 7,
+	};
+	const name = "tributary_maintenance_last_success_timestamp_seconds";
+	const success = async (
+		jobs: Readonly<Record<string, CronJob>>,
+		maintenance: NonNullable<PipelineObject["status"]>["maintenance"],
+	) => {
+		const text = await following(
+			[shop({ phase: "Running", ...(maintenance && { maintenance }) })],
+			true,
+			jobs,
+		).metrics();
+		return { text, samples: samples(text, name) };
+	};
+	const labels = (operation: string) =>
+		`{namespace="data",pipeline="shop",operation="${operation}"}`;
+	const jobs = {
+		"data/shop-optimize": job(false),
+		"data/shop-vacuum": job(true),
+	};
+	expect((await success({}, undefined)).samples).toEqual([]);
+	expect((await success(jobs, undefined)).samples).toEqual([
+		`${labels("optimize")} ${seconds(1)}`,
+	]);
+	const { text, samples: late } = await success(jobs, {
+		optimize: { ...run, lastSuccess: at(2) },
+		vacuum: { ...run, lastSuccess: at(2) },
+	});
+	expect(late).toEqual([`${labels("optimize")} ${seconds(2)}`]);
+	expect(samples(text, "tributary_maintenance_last_run_failed")).toEqual([
+		`${labels("optimize")} 1`,
+		`${labels("vacuum")} 1`,
+	]);
+	expect(samples(text, "tributary_maintenance_last_run_seconds")[0]).toBe(
+		`${labels("optimize")} 86400`,
+	);
+	expect(samples(text, "tributary_maintenance_last_run_files_removed")[0]).toBe(
+		`${labels("optimize")} 7`,
 	);
 });
 
