@@ -63,9 +63,11 @@ test.each(SHAPES)(
 				const read = parseRoaring(bytes, 0);
 				expect(read.end).toBe(bytes.length);
 				expect(sameRows(unpacked(read), values)).toBe(true);
+				// A header without runs has a count and offsets, which a few runs of two could save.
+				const header = 4 + 4 * new Set(values.map((row) => row >>> 16)).size;
 				if (runs)
 					expect(encodeRoaring(values).length).toBeLessThanOrEqual(
-						bytes.length,
+						bytes.length + header,
 					);
 			}
 		}
