@@ -52,6 +52,10 @@ export interface RefusedOfBatch {
 	/** The newest letter of each partition, by `txn`, when the batch was read: its own come after these. */
 	positions: ReadonlyMap<string, number | undefined>;
 	readonly resets: number;
+	/** Its rows were held against the letters of batches before. */
+	compared: boolean;
+	/** Heads of the keys of open letters, as long as nothing was reset. */
+	readonly open: Set<number>;
 }
 
 export interface RefusalsOptions {
@@ -85,7 +89,7 @@ export class Refusals {
 	/** Letters behind the committed offset, by `partition/offset`, with their row's key. */
 	readonly #known = new Map<string, string | null>();
 	/** Of mirrors: heads of the keys of open letters. */
-	readonly #open = new Set<number>();
+	#open = new Set<number>();
 	/** The newest letter of each partition, by `txn`. */
 	#positions = new Map<string, number | undefined>();
 	#resets = 0;
@@ -167,7 +171,6 @@ export class Refusals {
 		for (const one of this.#passed) one.superseded = true;
 		this.#raw = [];
 		this.#truncated = true;
-		this.#open.clear();
 	}
 
 	/** Hands over what belongs to the rows so far. */
@@ -179,6 +182,8 @@ export class Refusals {
 			order: undefined,
 			positions: new Map(this.#positions),
 			resets: this.#resets,
+			compared: false,
+			open: this.#open,
 		};
 		this.#passed = [];
 		this.#raw = [];
@@ -248,6 +253,7 @@ export class Refusals {
 					? keyOfRecord(one.letter.whole, { source, tableSchema })
 					: null;
 		if (mirror) await this.#supersede(batch, changes);
+		batch.compared = true;
 		const fresh = batch.passed.flatMap(
 			({ letter: { whole }, rowKey = null, superseded }): DeadLetter[] =>
 				whole === undefined
@@ -267,12 +273,8 @@ export class Refusals {
 			this.#options.onKept?.(fresh);
 		}
 		for (const { rowKey, superseded } of batch.passed)
-			if (
-				typeof rowKey === "string" &&
-				!superseded &&
-				batch.resets === this.#resets
-			)
-				this.#open.add(headOfText(rowKey));
+			if (typeof rowKey === "string" && !superseded)
+				batch.open.add(headOfText(rowKey));
 		batch.passed = [];
 		return true;
 	}
@@ -284,22 +286,23 @@ export class Refusals {
 		this.#truncated = false;
 		this.#bytes = 0;
 		this.#known.clear();
-		this.#open.clear();
+		this.#open = new Set();
 		this.#positions.clear();
 	}
 
-	async #supersede(
-		{ passed, truncated, order }: RefusedOfBatch,
-		changes: ChangeBatch,
-	): Promise<void> {
+	async #supersede(batch: RefusedOfBatch, changes: ChangeBatch): Promise<void> {
+		const { passed, order } = batch;
+		// A batch that is tried again has letters of its own among the open ones, behind its rows.
+		const before = batch.compared ? NO_KEYS : batch.open;
+		const truncated = batch.truncated && !batch.compared;
 		const keyed = passed.filter(({ rowKey }) => typeof rowKey === "string");
-		if (!truncated && this.#open.size === 0 && keyed.length === 0) return;
+		if (!truncated && before.size === 0 && keyed.length === 0) return;
 		const hits = new Set<string>();
 		const heads = new Set(keyed.map(({ rowKey }) => headOfText(rowKey ?? "")));
 		const keys = letterKeys(changes.batch, changes.keyColumns);
 		for (let row = 0; row < keys.length; row++) {
 			const head = keyHead(keys, row);
-			const open = this.#open.has(head);
+			const open = before.has(head);
 			if (!open && !heads.has(head)) continue;
 			const text = keyText(keys, row);
 			if (text === null) continue;
@@ -331,7 +334,8 @@ export class Refusals {
 			},
 		);
 		if (count > 0) onSuperseded?.(count);
-		for (const text of hits) this.#open.delete(headOfText(text));
+		for (const text of hits) batch.open.delete(headOfText(text));
+		if (truncated) batch.open.clear();
 	}
 
 	#letter(record: RawRecord, { code, message }: Reason): DeadLetter {
@@ -351,6 +355,8 @@ export class Refusals {
 		};
 	}
 }
+
+const NO_KEYS: ReadonlySet<number> = new Set();
 
 type RawRecord = Pick<
 	DeadLetter,

@@ -91,6 +91,31 @@ test("what was kept as a dead letter before a crash stays one, whatever the rule
 	expect(await world.replay()).toEqual([]);
 });
 
+test("a batch that is tried again does not count its own rows as newer than its dead letters", async () => {
+	const world = new LetterWorld({ writeMode: "upsert" });
+	let writer = await world.writer();
+	world.produce({ id: 1, n: 1 });
+	world.feed(writer);
+	await writer.flush();
+	await world.constraint("positive", "n > 0");
+	let commits = 0;
+	let away = true;
+	writer = await world.writer({
+		fault: (operation) =>
+			// The first one is that of the dead letters.
+			operation === "putIfAbsent" && ++commits > 1 && away
+				? { before: new Error("away") }
+				: undefined,
+	});
+	world.produce({ id: 1, n: 2 });
+	world.produce({ id: 1, n: -3 });
+	world.feed(writer);
+	await expect(writer.flush()).rejects.toThrow("away");
+	away = false;
+	expect(await writer.flush()).toMatchObject({ kind: "committed", rows: 1 });
+	expect(await world.letters()).toEqual(["0 2 open DELTA_CONSTRAINT_VIOLATED"]);
+});
+
 test("a zombie's dead letters are not kept beside those of the partition's new owner", async () => {
 	const world = new LetterWorld();
 	const first = await world.writer();

@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok } from "node:assert/strict";
 import { valueAt } from "../../../src/columnar/value.ts";
+import { alterTable } from "../../../src/delta/alter.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
 import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot, readCommit } from "../../../src/delta/snapshot.ts";
@@ -13,6 +14,7 @@ import {
 import type { ObjectStore } from "../../../src/storage/store.ts";
 import type { Clock } from "../../../src/writer/clock.ts";
 import type { WriterConfig } from "../../../src/writer/config.ts";
+import { replay } from "../../../src/writer/replay.ts";
 import { runWriter, type WriterHandle } from "../../../src/writer/writer.ts";
 import { generator } from "../../support/seed.ts";
 import { SimulatedKafka } from "./simulated-kafka.ts";
@@ -37,6 +39,8 @@ class World {
 	readonly kafka: SimulatedKafka;
 	readonly buckets = new Map<string, Map<string, StoredObject>>();
 	now = 1_760_000_000_000;
+	/** Of what nothing happens to. */
+	ids = 0;
 	/** No more trouble: what is under way comes to its end. */
 	calm = false;
 	readonly #waiting: { readonly go: () => void; readonly owner: Process }[] =
@@ -238,15 +242,30 @@ function broken(store: ObjectStore, mutation: Mutation): ObjectStore {
 }
 
 interface Sent {
+	readonly id: number;
+	/** `undefined` for a delete. */
+	readonly n: number | undefined;
 	readonly partition: number;
 	readonly key: Uint8Array;
 	readonly value: Uint8Array;
+}
+
+interface LoggedChange {
+	readonly topic: string;
+	readonly place: string;
+	readonly id: number;
+	/** `undefined` for a delete. */
+	readonly n: number | undefined;
 }
 
 type Model = {
 	/** `topic/partition/offset` of every record that is a change. */
 	readonly changes: Set<string>;
 	readonly poison: Set<string>;
+	/** Every change with its place, repetitions too. */
+	readonly log: LoggedChange[];
+	/** The greatest `n` that was sent. */
+	newest: number;
 	/** What Debezium sent of each topic, in order. */
 	readonly sent: Map<string, Sent[]>;
 	/** Places of what Debezium sent again. */
@@ -272,7 +291,11 @@ function produce(world: World, model: Model, n: number): void {
 	const gone = rows.has(id) && random() < 0.25;
 	if (gone) rows.delete(id);
 	else rows.set(id, n);
+	const n1 = gone ? undefined : n;
+	model.newest = n;
+	model.log.push({ topic, place, id, n: n1 });
 	const sent = {
+		...{ id, n: n1 },
 		partition,
 		key: Buffer.from(JSON.stringify({ id })),
 		value: Buffer.from(
@@ -294,12 +317,41 @@ function restartDebezium(world: World, model: Model): void {
 	const { random, kafka } = world;
 	for (const [topic, sent] of model.sent) {
 		const from = Math.floor(random() * sent.length);
-		for (const { partition, key, value } of sent.slice(from)) {
+		for (const { partition, key, value, id, n } of sent.slice(from)) {
 			const offset = kafka.nextOffset(topic, partition);
-			model.again.add(`${topic}/${partition}/${offset}`);
+			const place = `${topic}/${partition}/${offset}`;
+			model.again.add(place);
+			model.log.push({ topic, place, id, n });
 			kafka.produce(topic, partition, key, value);
 		}
 	}
+}
+
+/** Someone adds a constraint to a table that writers write, which some changes to come will break, or drops it. */
+async function turnConstraint(world: World, model: Model): Promise<void> {
+	const topic = TOPICS[Math.floor(world.random() * TOPICS.length)] ?? "";
+	const table = tablesOf(topic)[Math.floor(world.random() * 2)] ?? "";
+	const engine = reader(world, table);
+	const snapshot = await loadSnapshot(engine);
+	if (!snapshot?.schema.fields.some(({ name }) => name === "n")) return;
+	const there = "delta.constraints.third" in snapshot.metadata.configuration;
+	await alterTable(
+		engine,
+		snapshot,
+		there
+			? { kind: "drop-constraint", name: "third" }
+			: {
+					kind: "add-constraint",
+					name: "third",
+					expression: `n IS NULL OR n <= ${model.newest} OR n % 3 <> 0`,
+				},
+	);
+}
+
+/** A mirror, and its history. */
+function tablesOf(topic: string): [string, string] {
+	const path = topic.split(".").at(-1) ?? "";
+	return [path, `${path}_history`];
 }
 
 /**
@@ -318,6 +370,8 @@ export async function simulate(
 	const model: Model = {
 		changes: new Set(),
 		poison: new Set(),
+		log: [],
+		newest: 0,
 		sent: new Map(),
 		again: new Set(),
 		rows: new Map(),
@@ -346,6 +400,7 @@ export async function simulate(
 		else if (dice < 0.007) kafka.makeZombie();
 		else if (dice < 0.01) kafka.wakeZombies();
 		else if (dice < 0.012) kafka.rebalance();
+		else if (dice < 0.018 && seed % 2 === 0) await turnConstraint(world, model);
 		await world.step();
 		if (failure !== undefined) throw failure;
 	}
@@ -357,6 +412,7 @@ export async function simulate(
 		for (let i = 0; i < 300; i++) await world.step();
 	}
 	await check(world, model, `seed ${seed}`);
+	await replayAll(world, model, config, `seed ${seed}`);
 	for (const process of processes) process.kill();
 }
 
@@ -397,7 +453,8 @@ function reader(world: World, path: string): Engine {
 	return {
 		store: openMemoryStore({ objects: bucketOf(world, path) }),
 		now: () => world.now,
-		uuid: () => "",
+		uuid: () =>
+			`ffffffff-0000-4000-8000-${(++world.ids).toString(16).padStart(12, "0")}`,
 		sleep: async () => {},
 		random: () => 0,
 	};
@@ -430,18 +487,23 @@ async function rowsOf(
 }
 
 const PLACE = ["_kafka_topic", "_kafka_partition", "_kafka_offset"];
+const LETTER = ["target_table", "topic", "partition", "offset"];
 
 async function settled(world: World, model: Model): Promise<boolean> {
-	const letters = await rowsOf(reader(world, "_dead_letters"), ["offset"]);
+	const codes = await rowsOf(reader(world, "_dead_letters"), ["error_code"]);
 	// A mirror and a history, each with its own.
-	if (letters.length < 2 * model.poison.size) return false;
+	if (
+		codes.filter((code) => code === "JSON_INVALID").length <
+		2 * model.poison.size
+	)
+		return false;
 	for (const topic of TOPICS) {
-		const path = topic.split(".").at(-1) ?? "";
-		for (const table of [path, `${path}_history`]) {
+		const [mirror, history] = tablesOf(topic);
+		for (const table of [mirror, history]) {
 			// A history is complete without repetitions; a mirror runs through them.
 			const wanted = [
 				...model.changes,
-				...(table === path ? model.again : []),
+				...(table === mirror ? model.again : []),
 			].filter((place) => place.startsWith(topic));
 			const snapshot = await loadSnapshot(reader(world, table));
 			for (let partition = 0; partition < PARTITIONS; partition++) {
@@ -461,38 +523,56 @@ async function settled(world: World, model: Model): Promise<boolean> {
 	return true;
 }
 
+/** Each record is a row or a dead letter of each of its tables, once, and never both. */
 async function check(world: World, model: Model, note: string): Promise<void> {
+	const letters = new Map<string, string[]>();
+	for (const letter of await rowsOf(reader(world, "_dead_letters"), LETTER)) {
+		const [table = "", ...place] = letter.split("/");
+		letters.set(table, [...(letters.get(table) ?? []), place.join("/")]);
+	}
 	for (const topic of TOPICS) {
-		const path = topic.split(".").at(-1) ?? "";
-		const changes = [...model.changes].filter((place) =>
-			place.startsWith(topic),
-		);
+		const [mirror, history] = tablesOf(topic);
+		const of = (places: Iterable<string>): string[] =>
+			[...places].filter((place) => place.startsWith(topic)).sort();
+		const refused = (table: string): string[] => letters.get(table) ?? [];
 		deepStrictEqual(
-			await rowsOf(reader(world, `${path}_history`), PLACE),
-			changes.sort(),
-			`${note}: the history of ${topic}`,
+			[
+				...(await rowsOf(reader(world, history), PLACE)),
+				...refused(history),
+			].sort(),
+			of([...model.changes, ...model.poison]),
+			`${note}: the history of ${topic} and its dead letters`,
 		);
+		const sent = new Set([
+			...model.log.map(({ place }) => place),
+			...model.poison,
+		]);
 		deepStrictEqual(
-			await rowsOf(reader(world, path), ["id", "n"]),
-			[...(model.rows.get(topic) ?? [])].map(([id, n]) => `${id}/${n}`).sort(),
+			refused(mirror).filter((place) => !sent.has(place)),
+			[],
+			`${note}: dead letters of the mirror of ${topic}`,
+		);
+		const out = new Set(refused(mirror));
+		deepStrictEqual(
+			out.size,
+			refused(mirror).length,
+			`${note}: dead letters of the mirror of ${topic} that are there twice`,
+		);
+		for (const place of of(model.poison))
+			ok(out.has(place), `${note}: ${place} is no dead letter of ${mirror}`);
+		const rows = new Map<number, number | undefined>();
+		for (const change of model.log)
+			if (change.topic === topic && !out.has(change.place))
+				rows.set(change.id, change.n);
+		deepStrictEqual(
+			await rowsOf(reader(world, mirror), ["id", "n"]),
+			[...rows]
+				.filter(([, n]) => n !== undefined)
+				.map(([id, n]) => `${id}/${n}`)
+				.sort(),
 			`${note}: the mirror of ${topic}`,
 		);
 	}
-	deepStrictEqual(
-		await rowsOf(reader(world, "_dead_letters"), [
-			"target_table",
-			"topic",
-			"partition",
-			"offset",
-		]),
-		[...model.poison]
-			.flatMap((place) => {
-				const table = place.split("/")[0]?.split(".").at(-1);
-				return [`${table}/${place}`, `${table}_history/${place}`];
-			})
-			.sort(),
-		`${note}: dead letters`,
-	);
 	for (const path of world.buckets.keys()) {
 		const engine = reader(world, path);
 		const last = (await loadSnapshot(engine))?.version ?? -1;
@@ -507,5 +587,47 @@ async function check(world: World, model: Model, note: string): Promise<void> {
 					);
 					positions.set(appId, at);
 				}
+	}
+}
+
+/** Once the constraints are gone, a replay brings in what they kept out, and overwrites nothing newer. */
+async function replayAll(
+	world: World,
+	model: Model,
+	config: WriterConfig,
+	note: string,
+): Promise<void> {
+	for (const table of TOPICS.flatMap(tablesOf)) {
+		const engine = reader(world, table);
+		const snapshot = await loadSnapshot(engine);
+		if (snapshot === undefined) continue;
+		if ("delta.constraints.third" in snapshot.metadata.configuration)
+			await alterTable(engine, snapshot, {
+				kind: "drop-constraint",
+				name: "third",
+			});
+	}
+	const options = { config, engineAt: (path: string) => reader(world, path) };
+	// Of two letters of one row the older one is of no use.
+	for await (const { letter, outcome } of replay(options))
+		ok(
+			(letter.code === "JSON_INVALID"
+				? ["failed", "waiting"]
+				: ["row", "superseded"]
+			).includes(outcome),
+			`${note}: ${letter.table}, ${letter.offset}: ${outcome}`,
+		);
+	for (const topic of TOPICS) {
+		const [mirror, history] = tablesOf(topic);
+		deepStrictEqual(
+			await rowsOf(reader(world, history), PLACE),
+			[...model.changes].filter((place) => place.startsWith(topic)).sort(),
+			`${note}: the history of ${topic} after a replay`,
+		);
+		deepStrictEqual(
+			await rowsOf(reader(world, mirror), ["id", "n"]),
+			[...(model.rows.get(topic) ?? [])].map(([id, n]) => `${id}/${n}`).sort(),
+			`${note}: the mirror of ${topic} after a replay`,
+		);
 	}
 }
