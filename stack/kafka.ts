@@ -206,6 +206,8 @@ export async function startConnect(
 	place: Place & {
 		readonly bootstrap: string;
 		readonly secured?: SecuredListener;
+		/** Whether sources write in transactions; without, they may send records again. */
+		readonly exactlyOnce?: boolean;
 	},
 ): Promise<RunningConnect> {
 	const host = place.host ?? LOCALHOST;
@@ -252,7 +254,7 @@ export async function startConnect(
 			"offset.storage.partitions=1",
 			"status.storage.partitions=1",
 			"offset.flush.interval.ms=1000",
-			"exactly.once.source.support=enabled",
+			`exactly.once.source.support=${place.exactlyOnce === false ? "disabled" : "enabled"}`,
 			"connector.client.config.override.policy=All",
 			`plugin.path=${installed("connect", "plugins")}`,
 			"plugin.discovery=service_load",

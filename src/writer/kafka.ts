@@ -177,11 +177,13 @@ async function subscribe(
 	});
 	return {
 		seek: ({ topic, partition }, offset) =>
-			consumer.seek({ topic, partition, offset: String(offset) }),
+			inGroup(() =>
+				consumer.seek({ topic, partition, offset: String(offset) }),
+			),
 		pause: ({ topic, partition }) => {
 			const places = [{ topic, partitions: [partition] }];
-			consumer.pause(places);
-			return () => consumer.resume(places);
+			inGroup(() => consumer.pause(places));
+			return () => inGroup(() => consumer.resume(places));
 		},
 		commit: (offsets) =>
 			consumer.commitOffsets(
@@ -202,6 +204,22 @@ async function subscribe(
 		},
 		close: () => consumer.disconnect(),
 	};
+}
+
+/**
+ * A consumer that lost its brokers is in no group for a while, and has nothing to move or to pause;
+ * when it has joined again, all its partitions are placed anew.
+ */
+function inGroup(run: () => void): void {
+	try {
+		run();
+	} catch (error) {
+		if (
+			!(error instanceof kafkajs.KafkaJSNonRetriableError) ||
+			!error.message.includes("Consumer group was not initialized")
+		)
+			throw error;
+	}
 }
 
 /** Resolves when the consumer has come to the end of a restart, if one is under way. */

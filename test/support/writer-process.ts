@@ -16,6 +16,8 @@ export interface PipelineOptions {
 	readonly sink: Readonly<Record<string, unknown>>;
 	readonly batch: Readonly<Record<string, unknown>>;
 	readonly kafka?: Readonly<Record<string, unknown>>;
+	/** MongoDB unless given. */
+	readonly source?: "mongodb" | "postgresql";
 	/** Collections of the source; `shop.orders` unless given. */
 	readonly include?: readonly string[];
 	/** Where the writers meet the store, when that is not its own address. */
@@ -70,7 +72,7 @@ export class WriterUnderTest {
 			metadata: { name, namespace: "default" },
 			spec: {
 				source: {
-					type: "mongodb",
+					type: options.source ?? "mongodb",
 					connectionSecretRef: { name: "source", key: "uri" },
 					include: options.include ?? ["shop.orders"],
 				},
