@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { MongoClient } from "mongodb";
 import pg from "pg";
@@ -500,6 +501,76 @@ test.each<[string, Changes, string, RegExp]>([
 		);
 	},
 );
+
+test("Jobs of the CronJobs compact and clean up a table while its writer goes on", async () => {
+	await apply(pipeline("tidy"));
+	await becomesReady("tidy");
+	for (let step = 10; step < 16; step++) {
+		await change(step);
+		await tableEqualsOrders("tidy/orders");
+	}
+	let stopped = false;
+	const changes = (async () => {
+		for (let step = 20; !stopped; step++) {
+			await change(step);
+			await sleep(300);
+		}
+	})();
+	const job = (operation: string) =>
+		cluster.kubectl(
+			...["create", "job", `tidy-${operation}-now`, "-n", NAMESPACE],
+			`--from=cronjob/tidy-${operation}`,
+		);
+	try {
+		await job("optimize");
+		await vi.waitFor(
+			async () =>
+				expect((await status("tidy")).maintenance?.optimize).toMatchObject({
+					result: "Succeeded",
+					tables: 1,
+					failures: 0,
+				}),
+			minutes(4),
+		);
+	} finally {
+		stopped = true;
+		await changes;
+	}
+	const run = (await status("tidy")).maintenance?.optimize;
+	expect(run?.filesRemoved).toBeGreaterThan(run?.filesAdded ?? 0);
+	expect(run?.filesAdded).toBeGreaterThan(0);
+	await tableEqualsOrders("tidy/orders");
+	expect(await status("tidy")).toMatchObject({
+		phase: "Running",
+		writers: "1/1",
+	});
+	await job("vacuum");
+	await vi.waitFor(
+		async () =>
+			expect((await status("tidy")).maintenance?.vacuum).toMatchObject({
+				result: "Succeeded",
+				tables: 1,
+				// All of it was needed less than a week ago.
+				filesRemoved: 0,
+			}),
+		minutes(3),
+	);
+	await cluster.kubectl(
+		...["patch", "cdcpipeline", "tidy", "-n", NAMESPACE, "--type=merge"],
+		...["-p", '{"spec":{"state":"stopped"}}'],
+	);
+	await vi.waitFor(
+		async () =>
+			expect(
+				await cluster.kubectl(
+					...["get", "cronjob", "-n", NAMESPACE],
+					...["-l", "tributary.dev/pipeline=tidy"],
+					...["-o", "jsonpath={.items[*].spec.suspend}"],
+				),
+			).toBe("true true"),
+		minutes(1),
+	);
+});
 
 test("an unknown field and a changed location are refused by the API server", async () => {
 	await expect(
