@@ -153,7 +153,9 @@ export async function writerPods(
 		{ verb: "list", resource: "pods", namespace },
 		{
 			path: resourcePath(TYPES.pod, { namespace }),
-			query: { labelSelector: `${LABELS.pipeline}=${name}` },
+			query: {
+				labelSelector: `${LABELS.pipeline}=${name},${LABELS.component}=writer`,
+			},
 		},
 	);
 	return [...items].sort((a, b) =>

@@ -64,7 +64,12 @@ function put(name = "shop", status: object = {}, changes: object = {}): void {
 
 function pod(name: string, container: object): void {
 	cdc.server.put(`/api/v1/namespaces/data/pods/${name}`, {
-		metadata: { labels: { "tributary.dev/pipeline": "shop" } },
+		metadata: {
+			labels: {
+				"tributary.dev/pipeline": "shop",
+				"app.kubernetes.io/component": "writer",
+			},
+		},
 		status: {
 			phase: "Running",
 			containerStatuses: [{ name: "writer", ready: true, ...container }],

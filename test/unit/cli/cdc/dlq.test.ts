@@ -20,7 +20,12 @@ async function kubectl(script: string): Promise<void> {
 
 function pod(name: string, ready: boolean): void {
 	cdc.server.put(`/api/v1/namespaces/data/pods/${name}`, {
-		metadata: { labels: { "tributary.dev/pipeline": "shop" } },
+		metadata: {
+			labels: {
+				"tributary.dev/pipeline": "shop",
+				"app.kubernetes.io/component": "writer",
+			},
+		},
 		status: {
 			phase: "Running",
 			conditions: [{ type: "Ready", status: ready ? "True" : "False" }],

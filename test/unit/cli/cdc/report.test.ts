@@ -122,7 +122,12 @@ function plant(): void {
 		},
 	});
 	server.put(`${core}/pods/shop-writer-0`, {
-		metadata: { labels: { "tributary.dev/pipeline": "shop" } },
+		metadata: {
+			labels: {
+				"tributary.dev/pipeline": "shop",
+				"app.kubernetes.io/component": "writer",
+			},
+		},
 		spec: {
 			containers: [
 				{
