@@ -167,7 +167,7 @@ async function runOwn(
 		const startCpuSeconds = writer.cpuSeconds();
 		const started = performance.now();
 		while ((await writer.metric("tributary_rows_committed_total")) < events)
-			await sleep(100);
+			await sleep(1000);
 		const result = {
 			seconds: (performance.now() - started) / 1000,
 			cpuSeconds: writer.cpuSeconds() - startCpuSeconds,

@@ -1,5 +1,6 @@
 import type { Kafka } from "kafkajs";
 import { FIRST_VERSION, LAST_VERSION, parseFetch } from "./fetch-response.ts";
+import type { FramePool } from "./frames.ts";
 
 /** What is used of kafkajs's own cluster. */
 export interface Cluster {
@@ -12,8 +13,16 @@ export interface Cluster {
 export interface Broker {
 	readonly versions?: Readonly<Record<number, { readonly maxVersion: number }>>;
 	readonly connectionPool: {
+		readonly pool: readonly Connection[];
 		send<T>(exchange: Exchange<T>): Promise<T>;
 	};
+}
+
+interface Connection {
+	/** What has come and is no whole answer yet. */
+	chunks: readonly Buffer[];
+	readonly bytesBuffered: number;
+	processData(data: Buffer): void;
 }
 
 export interface Exchange<T> {
@@ -43,7 +52,7 @@ export function newCluster(kafka: Kafka, options: object): Cluster {
  * each record, and lets a record of an aborted transaction through where a fetch begins inside two of
  * them. What has message sets comes as kafkajs reads it.
  */
-export function withFetchedBatches(kafka: Kafka): Kafka {
+export function withFetchedBatches(kafka: Kafka, pool: FramePool): Kafka {
 	const { symbol, make } = createCluster(kafka);
 	return Object.create(kafka, {
 		[symbol]: {
@@ -53,7 +62,7 @@ export function withFetchedBatches(kafka: Kafka): Kafka {
 				const findBroker = cluster.findBroker.bind(cluster);
 				cluster.findBroker = async (which) => {
 					const broker = await findBroker(which);
-					if (!known.has(broker)) fetchBatches(broker);
+					if (!known.has(broker)) fetchBatches(broker, pool);
 					known.add(broker);
 					return broker;
 				};
@@ -63,7 +72,15 @@ export function withFetchedBatches(kafka: Kafka): Kafka {
 	});
 }
 
-function fetchBatches({ connectionPool }: Broker): void {
+function fetchBatches({ connectionPool }: Broker, pool: FramePool): void {
+	for (const connection of connectionPool.pool) {
+		const processData = connection.processData.bind(connection);
+		connection.processData = (data) => {
+			// An empty rest would be joined with the answer, into a copy of it.
+			if (connection.bytesBuffered === 0) connection.chunks = [];
+			processData(data);
+		};
+	}
 	const send = connectionPool.send.bind(connectionPool);
 	connectionPool.send = <T>(exchange: Exchange<T>): Promise<T> => {
 		const { request, response } = exchange;
@@ -76,9 +93,16 @@ function fetchBatches({ connectionPool }: Broker): void {
 					...exchange,
 					response: {
 						parse: response.parse,
-						decode: async (bytes) =>
-							(parseFetch(bytes, apiVersion) as T | undefined) ??
-							(await response.decode(bytes)),
+						decode: async (bytes) => {
+							const { buffer } = bytes;
+							const giveBack = pool.has(buffer)
+								? () => pool.giveBack(buffer)
+								: undefined;
+							return (
+								(parseFetch(bytes, apiVersion, giveBack) as T | undefined) ??
+								(await response.decode(bytes))
+							);
+						},
 					},
 				});
 	};

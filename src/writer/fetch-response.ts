@@ -48,18 +48,26 @@ export interface BatchMessage {
 	/** That there is nothing to read in it. */
 	readonly isControlRecord: boolean;
 	readonly recordBatch: RecordBatch;
+	/** Ends the use of the answer's bytes by the partition that the batch is of; to be called once. */
+	readonly release: () => void;
 }
 
 /**
- * Finds the record batches of an answer, and marks those of aborted transactions.
+ * Finds the record batches of an answer, and marks those of aborted transactions. `giveBack` is called
+ * when all partitions that have batches have ended their use of its bytes.
  * @returns `undefined` when a partition has message sets, from before Kafka 0.11
  * @throws RangeError when the answer is cut off
  */
 export function parseFetch(
 	answer: Buffer,
 	version: number,
+	giveBack: () => void = () => {},
 ): FetchResponse | undefined {
 	let at = 0;
+	let readers = 0;
+	const release = (): void => {
+		if (--readers === 0) giveBack();
+	};
 	let legacy = false;
 	const int32 = (): number => take(4).readInt32BE();
 	const int16 = (): number => take(2).readInt16BE();
@@ -86,6 +94,8 @@ export function parseFetch(
 		const preferredReadReplica = version >= 11 ? int32() : -1;
 		const records = take(Math.max(0, int32()));
 		if (isMessageSet(records)) legacy = true;
+		const batches = legacy ? [] : recordBatches(records);
+		if (batches.length > 0) readers++;
 		return {
 			partition: index,
 			errorCode,
@@ -93,7 +103,7 @@ export function parseFetch(
 			lastStableOffset,
 			abortedTransactions: [],
 			preferredReadReplica,
-			messages: messagesOf(legacy ? [] : recordBatches(records), aborted),
+			messages: messagesOf(batches, aborted, release),
 		};
 	};
 	const throttle = int32();
@@ -123,6 +133,7 @@ interface AbortedTransaction {
 function messagesOf(
 	batches: readonly RecordBatch[],
 	transactions: readonly AbortedTransaction[],
+	release: () => void,
 ): BatchMessage[] {
 	const coming = [...transactions].sort(
 		(a, b) => a.firstOffset - b.firstOffset,
@@ -137,6 +148,7 @@ function messagesOf(
 			offset: String(lastOffset),
 			isControlRecord: control || (transactional && aborting.has(producerId)),
 			recordBatch,
+			release,
 		};
 	});
 }

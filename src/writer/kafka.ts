@@ -11,6 +11,7 @@ import { withFetchedBatches } from "./cluster.ts";
 import { decompress, registerCodecs } from "./codecs.ts";
 import type { KafkaConfig } from "./config.ts";
 import type { BatchMessage } from "./fetch-response.ts";
+import { FramePool, frameSockets } from "./frames.ts";
 import { RecordCursor } from "./record-batch.ts";
 import type {
 	RecordHeader,
@@ -37,12 +38,14 @@ export async function connectKafka(
 	log: Logger,
 ): Promise<Source> {
 	registerCodecs();
+	const frames = new FramePool();
 	const kafka = new kafkajs.Kafka({
 		clientId: "tributary",
 		brokers: [...config.brokers],
 		ssl:
 			typeof config.ssl === "boolean" ? config.ssl : { ca: [...config.ssl.ca] },
 		...(config.sasl === undefined ? {} : { sasl: saslOptions(config.sasl) }),
+		socketFactory: frameSockets(frames),
 		connectionTimeout: 5000,
 		requestTimeout: 30_000,
 		// For connecting: those who call try again themselves, and tell about it sooner.
@@ -82,7 +85,8 @@ export async function connectKafka(
 					high: BigInt(high),
 				}));
 			},
-			subscribe: (topics, handler) => subscribe(kafka, topics, handler, config),
+			subscribe: (topics, handler) =>
+				subscribe(withFetchedBatches(kafka, frames), topics, handler, config),
 			close: async () => {
 				await topicIds.close();
 				await admin.disconnect();
@@ -126,7 +130,7 @@ function newConsumer(
 	config: KafkaConfig,
 	restartOnFailure: () => Promise<boolean>,
 ): Consumer {
-	return withFetchedBatches(kafka).consumer({
+	return kafka.consumer({
 		groupId: config.groupId,
 		readUncommitted: false,
 		// A writer that was killed holds its partitions for this long.
@@ -173,7 +177,12 @@ async function subscribe(
 		eachBatchAutoResolve: false,
 		// A table that waits for its store holds up its own partitions only.
 		partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
-		eachBatch: (payload) => handler.consume(batchOf(payload)),
+		eachBatch: async (payload) => {
+			await handler.consume(batchOf(payload));
+			// After an error the bytes are left to the collector.
+			const [first] = payload.batch.messages as readonly Message[];
+			if (first !== undefined && "release" in first) first.release();
+		},
 	});
 	return {
 		seek: ({ topic, partition }, offset) =>

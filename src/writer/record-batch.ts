@@ -141,7 +141,9 @@ export class RecordCursor
 			const size = this.#varint();
 			const valueAt = this.#at;
 			if (this.#skip(size) > this.#end) throw cutOff(this.#baseOffset);
-			found.push({ name, value: this.#part(valueAt, size) });
+			// Headers are kept, the record's bytes are not.
+			const value = this.#part(valueAt, size)?.slice() ?? null;
+			found.push({ name, value });
 		}
 		return found;
 	}

@@ -33,7 +33,7 @@ export interface SourceHandler {
 	consume(batch: SourceBatch): Promise<void>;
 }
 
-/** Valid until the next one is asked for, and its bytes as long as anything holds them. */
+/** Valid, as are its bytes, until the next one is asked for; headers are copies. */
 export interface SourceRecord {
 	readonly key: Uint8Array | null;
 	readonly value: Uint8Array | null;

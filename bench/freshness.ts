@@ -1,0 +1,162 @@
+import { randomUUID } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { loadSnapshot, refreshSnapshot } from "../src/delta/snapshot.ts";
+import type { Snapshot } from "../src/delta/state.ts";
+import { openBelow } from "../src/storage/open.ts";
+import { startStack } from "../stack/components.ts";
+import { mongoEnvelope } from "./envelope.ts";
+import { fillTopics, openTopics } from "./topic.ts";
+import { startWriter } from "./writer-run.ts";
+
+/**
+ * How old changes are when a reader can see them, at half of the load that the writer can take: first a
+ * backlog is written as fast as it goes, then changes come at half of that rate, each with the time at
+ * which it was sent as that of the source. A reader asks the table's log every 200 ms; a change is
+ * seen when a version has its offset. The median and the 95th percentile are over changes, not commits.
+ */
+const { values } = parseArgs({
+	options: {
+		backlog: { type: "string", default: "300000" },
+		seconds: { type: "string", default: "60" },
+		rate: { type: "string" },
+		delay: { type: "string", default: "5s" },
+	},
+});
+const backlog = Number(values.backlog);
+const seconds = Number(values.seconds);
+const POLL_MS = 200;
+const TICK_MS = 50;
+const TOPIC = "fresh.shop.orders";
+
+const dir = mkdtempSync(join(tmpdir(), "tributary-freshness-"));
+chmodSync(dir, 0o755);
+const stack = await startStack({
+	dir,
+	components: ["kafka", "s3"],
+	buckets: ["lake"],
+});
+try {
+	await measure();
+} finally {
+	await stack.stop();
+	rmSync(dir, { recursive: true, force: true });
+}
+
+async function measure(): Promise<void> {
+	await fillTopics({
+		bootstrap: stack.kafka.bootstrap,
+		topics: [TOPIC],
+		partitions: 1,
+		events: backlog,
+		make: mongoEnvelope,
+	});
+	const writer = await startWriter({
+		name: "fresh",
+		prefix: "fresh",
+		source: "mongodb",
+		dir,
+		stack,
+		sink: { writeMode: "append" },
+		batch: { maxRows: 100_000, maxBytes: "128Mi", maxDelay: values.delay },
+	});
+	try {
+		while ((await writer.metric("tributary_messages_total")) === 0)
+			await sleep(50);
+		const started = performance.now();
+		while ((await writer.metric("tributary_rows_committed_total")) < backlog)
+			await sleep(500);
+		const most = (backlog / (performance.now() - started)) * 1000;
+		const rate = Number(values.rate ?? Math.floor(most / 2));
+		const sent: number[] = [];
+		const watching = watch(sent);
+		const cpu = writer.cpuSeconds();
+		await send(rate, sent);
+		const ages = await watching;
+		console.log(
+			JSON.stringify({
+				"events/s at most": Math.round(most),
+				"events/s": rate,
+				events: sent.length,
+				"median s": quantile(ages, 0.5),
+				"P95 s": quantile(ages, 0.95),
+				"P99 s": quantile(ages, 0.99),
+				"longest s": quantile(ages, 1),
+				"writer's cores": Number(
+					((writer.cpuSeconds() - cpu) / seconds).toFixed(2),
+				),
+				"peak RSS MB": Math.round(writer.peakRss() / 1e6),
+				load: Number((loadavg()[0] ?? 0).toFixed(1)),
+			}),
+		);
+	} finally {
+		await writer.stop();
+	}
+}
+
+/** Sends so many changes a second; `sent` gets the time of each, by its place after the backlog. */
+async function send(rate: number, sent: number[]): Promise<void> {
+	const { producer, close } = await openTopics(stack.kafka.bootstrap, [], 1);
+	const started = performance.now();
+	try {
+		for (;;) {
+			const elapsed = performance.now() - started;
+			if (elapsed >= seconds * 1000) return;
+			const due = Math.floor((elapsed / 1000) * rate) - sent.length;
+			if (due > 0) {
+				const now = Date.now();
+				const messages = Array.from({ length: Math.min(due, 5000) }, () => {
+					sent.push(now);
+					return { ...mongoEnvelope(backlog + sent.length, now), partition: 0 };
+				});
+				await producer.send({ topic: TOPIC, acks: 1, messages });
+			}
+			await sleep(TICK_MS);
+		}
+	} finally {
+		allSent = true;
+		await close();
+	}
+}
+
+let allSent = false;
+
+/** The age of each change when it was seen, seconds, ascending. */
+async function watch(sent: readonly number[]): Promise<number[]> {
+	const engine = {
+		store: openBelow("s3://lake/fresh", "orders", {
+			accessKeyId: stack.s3.accessKeyId,
+			secretAccessKey: stack.s3.secretAccessKey,
+			endpoint: stack.s3.endpoint,
+		}),
+		now: Date.now,
+		uuid: randomUUID,
+		sleep: (ms: number) => sleep(ms),
+		random: Math.random,
+	};
+	const ages: number[] = [];
+	let snapshot: Snapshot | undefined;
+	while (!(allSent && ages.length === sent.length)) {
+		snapshot =
+			snapshot === undefined
+				? await loadSnapshot(engine)
+				: await refreshSnapshot(engine, snapshot);
+		const seen = Math.max(
+			-1,
+			...[...(snapshot?.txns.values() ?? [])].map(({ version }) => version),
+		);
+		const now = Date.now();
+		while (ages.length < sent.length && backlog + ages.length <= seen)
+			ages.push((now - (sent[ages.length] as number)) / 1000);
+		await sleep(POLL_MS);
+	}
+	return ages.sort((a, b) => a - b);
+}
+
+function quantile(sorted: readonly number[], share: number): number {
+	const at = Math.min(sorted.length - 1, Math.floor(sorted.length * share));
+	return Number((sorted[at] ?? Number.NaN).toFixed(2));
+}
