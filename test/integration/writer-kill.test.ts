@@ -137,7 +137,8 @@ test("SIGTERM commits the rows that wait for their batch, and ends with status 0
 		const running = await writer.start();
 		// Consumed, but not committed: the batch waits for more.
 		await vi.waitFor(
-			async () => expect((await running.status()).lagRecords).toBe(records.length),
+			async () =>
+				expect((await running.status()).lagRecords).toBe(records.length),
 			{ timeout: 30_000, interval: 200 },
 		);
 		expect(await version(writer, "orders")).toBe(-1);
