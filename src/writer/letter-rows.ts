@@ -148,3 +148,30 @@ const TRUNCATE: Reason = {
 function messageOf({ key, value, topic, partition, offset }: DeadLetter) {
 	return { key, value, topic, partition, offset: Number(offset) };
 }
+
+/** A letter that a replay gives back, with what was found; `undefined` for one whose row it commits. */
+export function judged(
+	letter: DeadLetter,
+	verdict: Verdict,
+	now: number,
+): DeadLetter | undefined {
+	const tried = { ...letter, lastTryMs: now, tries: letter.tries + 1 };
+	switch (verdict.kind) {
+		case "row":
+			return undefined;
+		case "nothing":
+			return { ...tried, status: "replayed" };
+		case "superseded":
+			return { ...letter, status: "superseded", replay: null };
+		case "unordered":
+			return { ...letter, status: "open", replay: null };
+		case "failed":
+			return {
+				...tried,
+				status: "open",
+				replay: null,
+				code: verdict.reason.code,
+				message: verdict.reason.message,
+			};
+	}
+}

@@ -2,6 +2,7 @@ import type { ChangeBatch, ChangeMessage } from "../change/decoder.ts";
 import { take } from "../columnar/batch.ts";
 import type { StructType } from "../columnar/types.ts";
 import type { Engine } from "../delta/engine.ts";
+import type { Snapshot } from "../delta/snapshot.ts";
 import type { SourceType } from "../resource/cdc-pipeline.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import {
@@ -117,19 +118,29 @@ export class Refusals {
 		const resets = this.#resets;
 		const snapshot = await deadLetters.refresh();
 		const version = snapshot?.txns.get(id)?.version;
-		const found: Pick<DeadLetter, "offset" | "rowKey">[] = [];
-		const behind = committed < (version ?? -1);
-		if (snapshot !== undefined && version !== undefined && (mirror || behind))
+		const found: Pick<DeadLetter, "position" | "offset" | "rowKey">[] = [];
+		const conditions = [
+			...(committed < (version ?? -1)
+				? [`(${isText("position", position)} AND offset > ${committed})`]
+				: []),
+			// A row's key may have been in another partition, or in a topic that was made anew.
+			...(mirror && snapshot !== undefined && hasLetters(snapshot, table)
+				? ["status IN ('open', 'replaying')"]
+				: []),
+		];
+		if (snapshot !== undefined && conditions.length > 0)
 			for await (const letter of deadLetters.read(snapshot, {
-				where: `${isText("target_table", table)} AND ${isText("position", position)} AND (offset > ${committed}${mirror ? " OR status IN ('open', 'replaying')" : ""})`,
+				where: `${isText("target_table", table)} AND (${conditions.join(" OR ")})`,
 				withoutRaw: true,
 			}))
 				found.push(letter);
 		if (resets !== this.#resets || this.#positions.has(id)) return;
 		this.#positions.set(id, version);
-		for (const { offset, rowKey } of found)
-			if (offset > committed) this.#known.set(`${partition}/${offset}`, rowKey);
-			else if (rowKey !== null) this.#open.add(headOfText(rowKey));
+		for (const letter of found)
+			if (letter.position === position && letter.offset > committed)
+				this.#known.set(`${partition}/${letter.offset}`, letter.rowKey);
+			else if (letter.rowKey !== null)
+				this.#open.add(headOfText(letter.rowKey));
 	}
 
 	/** Whether the record is a dead letter already; it is passed by then. `rows` came before it. */
@@ -354,6 +365,12 @@ export class Refusals {
 			rowKey: null,
 		};
 	}
+}
+
+/** Whether the table ever had a dead letter. */
+function hasLetters(letters: Snapshot, table: string): boolean {
+	const end = letterTxn("", table);
+	return [...letters.txns.keys()].some((id) => id.endsWith(end));
 }
 
 const NO_KEYS: ReadonlySet<number> = new Set();

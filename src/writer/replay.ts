@@ -2,10 +2,11 @@ import type { Engine } from "../delta/engine.ts";
 import type { WriterConfig } from "./config.ts";
 import { DEAD_LETTERS, type DeadLetter } from "./dead-letter.ts";
 import { DeadLetterTable } from "./dead-letter-table.ts";
+import { byAge } from "./letter-age.ts";
 import { conditionOf, type LetterFilter, letterId } from "./letter-filter.ts";
 import type { Verdict } from "./letter-rows.ts";
 import { type Route, routesOf } from "./route.ts";
-import { byAge, TableReplay } from "./table-replay.ts";
+import { TableReplay } from "./table-replay.ts";
 
 /** What became of a letter. */
 export type ReplayOutcome =

@@ -16,8 +16,9 @@ import { memoryDisks } from "../storage/memory-disk.ts";
 import { DEFAULT_INDEX_MEMORY, type WriterConfig } from "./config.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import { type DeadLetterTable, isText } from "./dead-letter-table.ts";
+import { age, byAge } from "./letter-age.ts";
 import { letterId } from "./letter-filter.ts";
-import { LetterRows, type Verdict } from "./letter-rows.ts";
+import { judged, LetterRows, type Verdict } from "./letter-rows.ts";
 import type { Route } from "./route.ts";
 import { faultyRows } from "./row-faults.ts";
 import { DEFAULT_SCHEMA, schemaRules } from "./schema-rules.ts";
@@ -266,8 +267,8 @@ export class TableReplay {
 						({ add }) => ({ add }),
 					);
 				else {
-					const shards = shardsOf(base);
-					if (shards !== undefined) this.#mirror.partitions = shards;
+					const shards = Math.max(...shardsOf(base));
+					if (shards > 0) this.#mirror.partitions = shards;
 					const partitions = Int32Array.from(
 						rows.rows,
 						({ partition }) => partition,
@@ -352,14 +353,29 @@ export class TableReplay {
 	): boolean {
 		return (
 			upsert !== undefined &&
-			(rows.rows.some(
-				({ position }) =>
+			(this.#watched(snapshot, rows).some(
+				(position) =>
 					snapshot.txns.get(position)?.version !==
 					base.txns.get(position)?.version,
 			) ||
 				winners.some(addsRows) ||
 				upsert.replaced.some((key) => !snapshot.files.has(key)))
 		);
+	}
+
+	/**
+	 * The positions whose writers may have newer changes of these rows: those of their own partitions, or
+	 * all of them where keys have moved, with the number of partitions or with a topic that was made anew.
+	 */
+	#watched(snapshot: Snapshot, { rows }: LetterRows): readonly string[] {
+		const own = new Set(rows.map(({ position }) => position));
+		const positions = [...snapshot.txns.keys()].filter(
+			(id) => !id.startsWith(this.#txn("")),
+		);
+		const topics = new Set([...positions, ...own].map(topicOf));
+		return topics.size > 1 || shardsOf(snapshot).size > 1
+			? positions
+			: [...own];
 	}
 
 	/** Gives letters back that are not committed, with what was found. */
@@ -450,49 +466,17 @@ export class TableReplay {
 	}
 }
 
-/** The oldest first: by their offsets, or, where a topic was made anew, by when they came. */
-export function byAge(letters: readonly DeadLetter[]): DeadLetter[] {
-	return [...letters].sort(age);
-}
-
-function age(a: DeadLetter, b: DeadLetter): number {
-	if (a.position === b.position)
-		return a.offset < b.offset ? -1 : a.offset > b.offset ? 1 : 0;
-	return a.firstTryMs - b.firstTryMs || (a.position < b.position ? -1 : 1);
-}
-
-function judged(
-	letter: DeadLetter,
-	verdict: Verdict,
-	now: number,
-): DeadLetter | undefined {
-	const tried = { ...letter, lastTryMs: now, tries: letter.tries + 1 };
-	switch (verdict.kind) {
-		case "row":
-			return undefined;
-		case "nothing":
-			return { ...tried, status: "replayed" };
-		case "superseded":
-			return { ...letter, status: "superseded", replay: null };
-		case "unordered":
-			return { ...letter, status: "open", replay: null };
-		case "failed":
-			return {
-				...tried,
-				status: "open",
-				replay: null,
-				code: verdict.reason.code,
-				message: verdict.reason.message,
-			};
-	}
-}
-
-/** How many partitions the topic has, by what the files of its shards say; `undefined` when none does. */
-function shardsOf(snapshot: Snapshot): number | undefined {
-	let count: number | undefined;
+/** How many partitions the topic has had, by what the files of its shards say. */
+function shardsOf(snapshot: Snapshot): ReadonlySet<number> {
+	const counts = new Set<number>();
 	for (const { tags } of snapshot.files.values()) {
 		const of = tags?.[SHARD_TAG]?.split("/")[1];
-		if (of !== undefined) count = Math.max(count ?? 0, Number(of));
+		if (of !== undefined) counts.add(Number(of));
 	}
-	return count;
+	return counts;
+}
+
+/** A position without its partition. */
+function topicOf(position: string): string {
+	return position.slice(0, position.lastIndexOf("/"));
 }

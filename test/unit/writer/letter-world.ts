@@ -24,6 +24,7 @@ export class LetterWorld {
 	readonly buckets = new Map<string, Map<string, StoredObject>>();
 	now = 1_760_000_000_000;
 	#ids = 0;
+	#topics = 1;
 	readonly #storeAt: ((path: string) => ObjectStore) | undefined;
 	readonly #offsets = [0, 0];
 
@@ -79,6 +80,13 @@ export class LetterWorld {
 		};
 	}
 
+	/** The topic is gone, and made anew. */
+	recreateTopic(): void {
+		this.#topics++;
+		this.log.length = 0;
+		this.#offsets.fill(0);
+	}
+
 	/** A writer of the topic's table, at its position. */
 	async writer(options: MemoryStoreOptions = {}): Promise<TableWriter> {
 		const [route] = routesOf(TOPIC, this.config);
@@ -86,7 +94,7 @@ export class LetterWorld {
 		const writer = new TableWriter({
 			route,
 			topic: TOPIC,
-			topicId: "id",
+			topicId: `id${this.#topics}`,
 			engine: this.engine(route.path, options),
 			config: this.config,
 			clusterId: "cluster",

@@ -124,6 +124,30 @@ test.each(MODES)(
 	},
 );
 
+test("a letter of a topic that was made anew is not replayed over a change of the new one", async () => {
+	const world = new LetterWorld({ writeMode: "upsert" });
+	const kafka = { ...world.config.kafka, onPositionLost: "continue" as const };
+	Object.assign(world.config, { kafka });
+	const writer = await world.writer();
+	world.produce({ id: 1, n: 1 });
+	world.feed(writer);
+	await writer.flush();
+	await world.constraint("positive", "n > 0");
+	world.produce({ id: 1, n: -2 });
+	world.produce({ id: 2, n: -3 });
+	const next = await world.writer();
+	world.feed(next);
+	await next.flush();
+	await world.constraint("positive", undefined);
+	world.recreateTopic();
+	const anew = await world.writer();
+	world.produce({ id: 1, n: 4 });
+	world.feed(anew);
+	await anew.flush();
+	expect(await world.replay()).toEqual(["0 2 row"]);
+	expect(await world.rows("items", "id", "n")).toEqual(["1 4", "2 -3"]);
+});
+
 function copyOf(
 	buckets: ReadonlyMap<string, ReadonlyMap<string, StoredObject>>,
 ): Map<string, Map<string, StoredObject>> {
