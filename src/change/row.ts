@@ -23,8 +23,11 @@ import {
 } from "./slot.ts";
 import { readTyped } from "./typed.ts";
 
-/** Levels of columns that a table can have. */
-export const MAX_DEPTH = 64;
+/**
+ * Levels of columns that a table can have: others parse its schema with a limit of 128 levels of JSON, of
+ * which a struct takes three.
+ */
+export const MAX_DEPTH = 32;
 
 export type Documents = "columns" | "variant" | "json";
 

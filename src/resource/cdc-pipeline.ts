@@ -131,7 +131,7 @@ const onNewColumn = z.enum(["add", "rescue"]);
 const onWiden = z.enum(["widen", "rescue"]);
 
 const documents = z.enum(["columns", "variant", "json"]);
-const maxDepth = z.int().min(0).max(64);
+const maxDepth = z.int().min(0).max(32);
 
 function isRegExp(text: string): boolean {
 	try {
@@ -224,7 +224,7 @@ const sink = z
 						"What nested documents and arrays become: struct and array columns, a variant, or JSON text. _id is columns always.",
 					),
 				maxDepth: maxDepth
-					.default(64)
+					.default(32)
 					.describe(
 						"Levels of nesting that become columns, or parts of a variant; what lies deeper is JSON text.",
 					),

@@ -58,7 +58,7 @@ export const ENVIRONMENT = {
 	DELTA_DOCUMENTS:
 		"what nested documents and arrays become: columns (default), variant or json",
 	DELTA_MAX_DEPTH:
-		"levels of nesting that become columns, or parts of a variant; what lies deeper is JSON (64)",
+		"levels of nesting that become columns, or parts of a variant; what lies deeper is JSON (32, the most)",
 	DELTA_SCHEMA_CACHE_TTL:
 		"seconds for which a table's schema is trusted without a look at the table (300); every commit checks it",
 	DELTA_BATCH_SIZE: "rows after which a table is committed (50000)",

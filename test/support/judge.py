@@ -8,6 +8,7 @@ updated, with a checkpoint in the middle of its log. Timestamps are microseconds
 import datetime
 import decimal
 import json
+import math
 import pathlib
 import sys
 
@@ -30,6 +31,8 @@ def plain(value):
             return str(value)
         case bytes():
             return value.hex()
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
         case dict():
             return {name: plain(inner) for name, inner in value.items()}
         case list():

@@ -191,7 +191,7 @@ test.each([
 				tableSchema: random.chance(3) ? TABLE : undefined,
 				onNewColumn: random.chance(4) ? "rescue" : "add",
 				documents: random.chance(4) ? "json" : "columns",
-				maxDepth: random.chance(3) ? random.below(4) : 64,
+				maxDepth: random.chance(3) ? random.below(4) : 32,
 				onWiden: random.chance(3) ? "rescue" : "widen",
 			};
 			const decoder = new TableDecoder(options);

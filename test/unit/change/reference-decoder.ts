@@ -377,7 +377,7 @@ export class ReferenceDecoder {
 		}
 		if (node.kind === "object") {
 			if (field !== undefined && field.conversion !== "struct") return false;
-			if (path.length > 64 || (type !== undefined && type !== "struct"))
+			if (path.length > 32 || (type !== undefined && type !== "struct"))
 				return false;
 			this.#add(path, "object");
 			this.#object(node, path, field?.fields);
@@ -396,7 +396,7 @@ export class ReferenceDecoder {
 		}
 		if (node.kind === "array") {
 			if (field !== undefined && field.conversion !== "array") return false;
-			if (path.length > 64 || (type !== undefined && type !== "list"))
+			if (path.length > 32 || (type !== undefined && type !== "list"))
 				return false;
 			this.#add(path, "array");
 			for (const [i, item] of node.items.entries()) {
@@ -418,7 +418,7 @@ export class ReferenceDecoder {
 
 	/** How many levels of columns there are at a place. */
 	#levels([root]: Path): number {
-		const { documents = "columns", maxDepth = 64 } = this.#options;
+		const { documents = "columns", maxDepth = 32 } = this.#options;
 		return documents === "columns" || root === "_id" ? maxDepth : 0;
 	}
 
