@@ -31,6 +31,7 @@ const seconds = Number(values.seconds);
 const POLL_MS = 200;
 const TICK_MS = 50;
 const TOPIC = "fresh.shop.orders";
+let allSent = false;
 
 const dir = mkdtempSync(join(tmpdir(), "tributary-freshness-"));
 chmodSync(dir, 0o755);
@@ -121,8 +122,6 @@ async function send(rate: number, sent: number[]): Promise<void> {
 		await close();
 	}
 }
-
-let allSent = false;
 
 /** The age of each change when it was seen, seconds, ascending. */
 async function watch(sent: readonly number[]): Promise<number[]> {
