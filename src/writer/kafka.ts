@@ -136,7 +136,8 @@ function newConsumer(
 		// A writer that was killed holds its partitions for this long.
 		sessionTimeout: config.sessionTimeoutMs,
 		heartbeatInterval: heartbeatMs(config),
-		rebalanceTimeout: 60_000,
+		// A member that the brokers still wait for, but that joined anew under another id, holds up all.
+		rebalanceTimeout: Math.max(10_000, 3 * config.sessionTimeoutMs),
 		maxWaitTimeInMs: 250,
 		maxBytesPerPartition: 4 * 2 ** 20,
 		maxBytes: 16 * 2 ** 20,
