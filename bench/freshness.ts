@@ -30,6 +30,8 @@ const backlog = Number(values.backlog);
 const seconds = Number(values.seconds);
 const POLL_MS = 200;
 const TICK_MS = 50;
+/** Messages of a request, which brokers take up to 1 MB of. */
+const AT_ONCE = 500;
 const TOPIC = "fresh.shop.orders";
 let allSent = false;
 
@@ -109,13 +111,13 @@ async function send(rate: number, sent: number[]): Promise<void> {
 			const due = Math.floor((elapsed / 1000) * rate) - sent.length;
 			if (due > 0) {
 				const now = Date.now();
-				const messages = Array.from({ length: Math.min(due, 5000) }, () => {
+				const messages = Array.from({ length: Math.min(due, AT_ONCE) }, () => {
 					sent.push(now);
 					return { ...mongoEnvelope(backlog + sent.length, now), partition: 0 };
 				});
 				await producer.send({ topic: TOPIC, acks: 1, messages });
 			}
-			await sleep(TICK_MS);
+			if (due < AT_ONCE) await sleep(TICK_MS);
 		}
 	} finally {
 		allSent = true;
