@@ -33,9 +33,12 @@ function tableIn(folder: string, source: SourceType): WrittenTable {
 }
 
 /** All judges read the same as we do, which is what is expected. */
-async function sameEverywhere(folder: string): Promise<string[]> {
+async function sameEverywhere(
+	folder: string,
+	judges: readonly (typeof JUDGES)[number][] = JUDGES,
+): Promise<string[]> {
 	const { rows } = await ours(join(dir, folder));
-	for (const judge of JUDGES)
+	for (const judge of judges)
 		expect(judged(judge, join(dir, folder)), judge).toEqual(rows);
 	return rows;
 }
@@ -177,4 +180,19 @@ test("columns as deep as they get are read by others, and what lies deeper is JS
 	);
 	const rows = await sameEverywhere("deep");
 	expect(rows.join()).toContain(JSON.stringify(deep(100 - MAX_DEPTH)));
+});
+
+test("a table whose columns were widened is read by DuckDB, older files too", async () => {
+	const table = tableIn("widened", "postgresql");
+	const row = (id: string, type: string, json: string) =>
+		typedChange({
+			id: [{ type: "int32" }, id],
+			n: [{ type }, json],
+			in: [{ type: "struct", fields: [{ type, field: "x" }] }, `{"x":${json}}`],
+			list: [{ type: "array", items: { type } }, `[${json}]`],
+		});
+	await table.write(row("1", "int32", "-5"));
+	await table.write(row("2", "int64", "9007199254740993"));
+	const rows = await sameEverywhere("widened", ["DuckDB"]);
+	expect(rows[1]).toContain('["n","9007199254740993"]');
 });
