@@ -117,14 +117,23 @@ export class Placement {
 	/**
 	 * A partition whose records do not go on where the last ones ended: markers of transactions and
 	 * compaction leave gaps, but so does retention.
+	 * @param current - whether the batch is still this member's to read
 	 * @returns whether nothing is missing; otherwise the partition is placed again, and says so
 	 */
-	async verifyGap(place: TopicPartition, expected: bigint): Promise<boolean> {
-		const { low } = keptOf(
-			place,
-			await this.#options.source.offsets(place.topic),
-		);
-		if (low <= expected) return true;
+	async verifyGap(
+		place: TopicPartition,
+		expected: bigint,
+		current: () => boolean,
+	): Promise<boolean> {
+		let offsets: readonly PartitionOffsets[];
+		try {
+			offsets = await this.#offsets(place, current);
+		} catch (error) {
+			if (current() && !this.#options.signal.aborted) throw error;
+			return false;
+		}
+		this.#options.status.problem(keyOf(place), undefined);
+		if (keptOf(place, offsets).low <= expected) return true;
 		this.forget(place.topic);
 		this.place(place);
 		return false;

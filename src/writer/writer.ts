@@ -398,6 +398,7 @@ class Writer {
 					const whole = await placement.verifyGap(
 						{ topic, partition },
 						BigInt(next),
+						current,
 					);
 					if (!whole || !current()) return;
 				}
