@@ -651,5 +651,5 @@ test("uninstalling leaves the definitions, and so the pipelines", async () => {
 	await cluster.helm("uninstall", "tributary", "--namespace", SYSTEM, "--wait");
 	expect(
 		await cluster.kubectl("get", "cdcpipelines", "-n", NAMESPACE, "-o", "name"),
-	).toBe("cdcpipeline.tributary.dev/pg\n");
+	).toBe("cdcpipeline.tributary.dev/pg\ncdcpipeline.tributary.dev/tidy\n");
 });
