@@ -138,9 +138,15 @@ test("SIGTERM commits the rows that wait for their batch, and ends with status 0
 		// Consumed, but not committed: the batch waits for more.
 		await vi.waitFor(
 			async () =>
-				expect((await running.status()).lagRecords).toBe(records.length),
+				expect(await running.metrics()).toMatch(
+					new RegExp(
+						`^tributary_messages_total\\{[^}]*\\} ${records.length}$`,
+						"m",
+					),
+				),
 			{ timeout: 30_000, interval: 200 },
 		);
+		expect((await running.status()).lagRecords).toBe(records.length);
 		expect(await version(writer, "orders")).toBe(-1);
 		const asked = Date.now();
 		expect(await running.end("SIGTERM"), writer.logTail()).toBe(0);
