@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,6 +13,11 @@ import { type Cluster, startCluster } from "../stack/cluster.ts";
 import { JUDGES_PYTHON, type Stack, startStack } from "../stack/components.ts";
 import { buildImage, IMAGE } from "../stack/image.ts";
 import { startKindCluster } from "../stack/kind.ts";
+import {
+	type AuditEvent,
+	documentedGrants,
+	requestedGrants,
+} from "../test/support/permissions.ts";
 import { cdcPluginTests } from "./cdc-plugin.ts";
 
 const run = promisify(execFile);
@@ -645,6 +650,23 @@ test("manifests/install.yaml is the chart, rendered, and the API server takes al
 		"-f",
 		join(ROOT, "crds"),
 	);
+});
+
+test("the operator of this whole run asked for what the page of its permissions has, for all of it, and was denied nothing", async ({
+	skip,
+}) => {
+	if (cluster.auditLog === undefined)
+		skip("this cluster's API server keeps no audit log");
+	else
+		expect(
+			requestedGrants(
+				(await readFile(cluster.auditLog, "utf8"))
+					.trim()
+					.split("\n")
+					.map((line) => JSON.parse(line) as AuditEvent),
+				`system:serviceaccount:${SYSTEM}:tributary`,
+			),
+		).toEqual({ used: documentedGrants().requested, denied: [] });
 });
 
 test("uninstalling leaves the definitions, and so the pipelines", async () => {

@@ -22,6 +22,11 @@ export interface Cluster extends Tools {
 	/** `undefined` where the cluster is not in namespaces of this machine. */
 	readonly netnsPid: number | undefined;
 	readonly logDir: string;
+	/**
+	 * The API server's audit log of requests by service accounts, a JSON object a line; `undefined`
+	 * where there is none.
+	 */
+	readonly auditLog: string | undefined;
 	/** Runs a command in the cluster's network, mount and pid namespaces; returns its output. */
 	exec(command: string, ...args: readonly string[]): Promise<string>;
 	/** Imports an OCI archive on the node. */
@@ -99,6 +104,7 @@ export async function startCluster(options: {
 		outsideAddress,
 		netnsPid,
 		logDir: join(state, "log"),
+		auditLog: join(state, "log", "audit.log"),
 		exec,
 		loadImage: async (archive) => {
 			const [command = "", ...args] = IMPORT.split(" ");

@@ -52,6 +52,7 @@ export async function startKindCluster(options: {
 		outsideAddress: gateway,
 		netnsPid: undefined,
 		logDir,
+		auditLog: undefined,
 		exec: async (command, ...args) =>
 			(await run("docker", ["exec", `${NAME}-control-plane`, command, ...args]))
 				.stdout,

@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { parseAllDocuments, stringify } from "yaml";
 import { CACHE } from "../../stack/cache.ts";
 import { alertRules, ROOT, RULES_FILE } from "../support/alerts.ts";
+import { documentedGrants, grantsOfRules } from "../support/permissions.ts";
 
 const run = promisify(execFile);
 const HELM = join(CACHE, "kubectl/bin/helm");
@@ -128,6 +129,28 @@ describe.skipIf(!has(HELM))("the chart", () => {
 		} finally {
 			await rm(dir, { recursive: true, force: true });
 		}
+	});
+
+	test("an installation for some namespaces has its rights there alone", async () => {
+		const manifests = await rendered({ watchNamespaces: ["data", "shop"] });
+		const roles = manifests.filter(({ kind }) => kind === "Role");
+		const { watched, own } = documentedGrants();
+		const expected = (grants: ReadonlyMap<string, unknown>): string[] =>
+			[...grants.keys()].sort();
+		expect(manifests.map(({ kind }) => kind)).not.toContain("ClusterRole");
+		expect(manifests.map(({ kind }) => kind)).not.toContain(
+			"ClusterRoleBinding",
+		);
+		expect(
+			roles.map(({ metadata, rules }) => [
+				metadata.namespace,
+				grantsOfRules(rules as Parameters<typeof grantsOfRules>[0]).sort(),
+			]),
+		).toEqual([
+			["data", expected(watched)],
+			["shop", expected(watched)],
+			["sys", expected(own)],
+		]);
 	});
 
 	test("asks for nothing of a cluster that it does not need by default", async () => {

@@ -8,6 +8,7 @@ import { json } from "node:stream/consumers";
 import { KubeConfig } from "@kubernetes/client-node";
 import { type ApiClient, createApiClient } from "../../../src/kube/client.ts";
 import type { KubeObject, ObjectMeta } from "../../../src/kube/object.ts";
+import { type Grant, grantOf } from "../../support/permissions.ts";
 
 type Json = Record<string, unknown>;
 
@@ -40,8 +41,8 @@ export class TestApiServer {
 		path: string;
 		body?: Json;
 	}[] = [];
-	/** What a Role would have to allow for the requests so far: `verb group/resource`. */
-	readonly granted = new Set<string>();
+	/** What a Role would have to allow for the requests so far. */
+	readonly granted = new Set<Grant>();
 	readonly faults: {
 		/** Answers instead of the server, if it returns true. */
 		intercept?: (method: string, url: URL, response: ServerResponse) => boolean;
@@ -228,7 +229,7 @@ export class TestApiServer {
 			url.pathname,
 		);
 		const [, group = ""] = /^\/apis\/([^/]+)/.exec(url.pathname) ?? [];
-		const resource = [group, collection.split("/").at(-1), subresource]
+		const resource = [collection.split("/").at(-1), subresource]
 			.filter((part) => part !== undefined)
 			.join("/");
 		const verbs = {
@@ -240,7 +241,7 @@ export class TestApiServer {
 			DELETE: "delete",
 		} as Record<string, string>;
 		for (const verb of (verbs[method] ?? method).split(" "))
-			this.granted.add(`${verb} ${resource}`);
+			this.granted.add(grantOf(verb, group, resource));
 		this.requests.push({ method, path: url.pathname, ...(body && { body }) });
 		if (this.faults.intercept?.(method, url, response)) return;
 		if (name === undefined) {

@@ -1,9 +1,6 @@
-import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { resolve } from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { parseAllDocuments } from "yaml";
 import { createLogger } from "../../../src/observe/log.ts";
 import type {
 	ConnectorOutcome,
@@ -12,6 +9,7 @@ import type {
 import { operatorSettings } from "../../../src/operator/environment.ts";
 import { runOperator } from "../../../src/operator/operator.ts";
 import type { CdcPipelineStatus } from "../../../src/resource/cdc-pipeline-status.ts";
+import { documentedGrants } from "../../support/permissions.ts";
 import { fail, TestApiServer } from "../kube/api-server.ts";
 import { pipelineYaml } from "./pipeline.ts";
 
@@ -526,33 +524,9 @@ test("metrics and probes answer with controller-runtime's names", async () => {
 	expect(text).toContain('tributary_watch_silence_seconds{kind="CdcPipeline"}');
 });
 
-interface Rule {
-	readonly apiGroups: string[];
-	readonly resources: string[];
-	readonly verbs: string[];
-}
-
-/** `verb group/resource` of every rule that the chart's default grants. */
-function grantedByChart(): Set<string> {
-	const file = resolve(import.meta.dirname, "../../../manifests/install.yaml");
-	const granted = new Set<string>();
-	for (const document of parseAllDocuments(readFileSync(file, "utf8"))) {
-		const { kind, rules } = document.toJS() as { kind: string; rules: Rule[] };
-		if (kind !== "ClusterRole" && kind !== "Role") continue;
-		for (const { apiGroups, resources, verbs } of rules)
-			for (const group of apiGroups)
-				for (const resource of resources)
-					for (const verb of verbs) granted.add(`${verb} ${group}/${resource}`);
-	}
-	return granted;
-}
-
-// Runs last: it judges what all tests above made the operator do.
-test("the chart grants every verb that the operator uses, and no other", () => {
-	const granted = grantedByChart();
-	// Checked by the API server for owner references that block deletion, not requested by itself.
-	granted.delete("update tributary.dev/cdcpipelines/finalizers");
-	expect([...granted].sort()).toEqual([...used].sort());
+// Judges what all tests above made the operator do.
+test("the operator asks for nothing that the page of its permissions lacks, and for all that it has", () => {
+	expect([...used].sort()).toEqual([...documentedGrants().requested].sort());
 });
 
 test("the leader's /metrics tell of its pipelines, its loop and its requests", async () => {
