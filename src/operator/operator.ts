@@ -1,21 +1,24 @@
 import type { ApiClient } from "../kube/client.ts";
 import { type Clock, systemClock } from "../kube/clock.ts";
-import { runController } from "../kube/controller.ts";
+import { type Reconcile, runController } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { apiLeaseStore, LeaseElection } from "../kube/lease.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import { serveHealth } from "../observe/http.ts";
 import type { Logger } from "../observe/log.ts";
+import { CDC_PIPELINE } from "../resource/kinds.ts";
 import type { Connectors } from "./cdc-pipeline/connector.ts";
 import { pipelineReconcile } from "./cdc-pipeline/reconcile.ts";
 import { httpWriterReport } from "./cdc-pipeline/writer-report.ts";
 import type { OperatorSettings } from "./environment.ts";
 import { type OperatorMetrics, operatorMetrics } from "./metrics.ts";
 import { WRITER_PORT } from "./names.ts";
-import { createStores } from "./stores.ts";
+import { createStores, OWNER_KINDS, type OwnerKind } from "./stores.ts";
 
-/** Name of the controller, and of its queue, in metrics. */
-const CONTROLLER = "cdcpipeline";
+/** Name of each controller, and of its queue, in metrics. */
+const CONTROLLERS: Readonly<Record<OwnerKind, string>> = {
+	pipeline: CDC_PIPELINE.singular,
+};
 /** A watch that stays silent for so long in spite of all retries means that this process is stuck. */
 const DEAF_MS = 600_000;
 
@@ -45,18 +48,21 @@ export async function runOperator(options: {
 		clock = systemClock,
 		metrics = operatorMetrics(),
 	} = options;
-	const loop = metrics.loops.controller(CONTROLLER, {
-		queue: () => queue,
-		workers: settings.workers,
+	const loops = perOwner((kind) => {
+		const loop = metrics.loops.controller(CONTROLLERS[kind], {
+			queue: () => queue,
+			workers: settings.workers,
+		});
+		const queue = new WorkQueue(clock, { observer: loop.queue });
+		return { queue, reconciled: loop.reconciled };
 	});
-	const queue = new WorkQueue(clock, { observer: loop.queue });
 	const ended = new AbortController();
 	const life = AbortSignal.any([signal, ended.signal]);
 	const stores = createStores({
 		client,
 		clock,
 		namespaces: settings.namespaces,
-		wake: (key) => queue.add(key),
+		wake: (kind, key) => loops[kind].queue.add(key),
 		onError: (error) => log.warn({ err: error }, "watch failed"),
 	});
 	const election = new LeaseElection({
@@ -73,7 +79,9 @@ export async function runOperator(options: {
 		leading: () => leading,
 		silence: () => stores.silence(),
 		pipelines: () =>
-			stores.pipelineKeys().flatMap((key) => stores.get("pipeline", key) ?? []),
+			stores
+				.keys("pipeline")
+				.flatMap((key) => stores.get("pipeline", key) ?? []),
 		cronJob: (key) => stores.get("cronJob", key),
 	});
 	const server = await serveHealth({
@@ -88,21 +96,46 @@ export async function runOperator(options: {
 	});
 	options.listening?.(server.port);
 
-	const reconcile = pipelineReconcile({
+	const events = new EventRecorder({
 		client,
 		clock,
-		stores,
-		connectors: options.connectors,
-		events: new EventRecorder({
-			client,
-			clock,
-			controller: "tributary.dev/operator",
-			instance: settings.identity,
-			onError: (error) => log.warn({ err: error }, "event failed"),
-		}),
-		askWriter: httpWriterReport(options.writerPort ?? WRITER_PORT),
-		image: settings.writers,
+		controller: "tributary.dev/operator",
+		instance: settings.identity,
+		onError: (error) => log.warn({ err: error }, "event failed"),
 	});
+	const shared = { client, clock, stores, events, image: settings.writers };
+	const reconciles: Readonly<Record<OwnerKind, Reconcile>> = {
+		pipeline: pipelineReconcile({
+			...shared,
+			connectors: options.connectors,
+			askWriter: httpWriterReport(options.writerPort ?? WRITER_PORT),
+		}),
+	};
+
+	function work(kind: OwnerKind, term: AbortSignal): Promise<void> {
+		const { queue, reconciled } = loops[kind];
+		for (const key of stores.keys(kind)) queue.add(key);
+		return runController({
+			queue,
+			reconcile: reconciles[kind],
+			clock,
+			workers: settings.workers,
+			signal: term,
+			report(report) {
+				reconciled(report);
+				if (report.result === "error")
+					log.error(
+						{
+							[kind]: report.key,
+							err: report.error,
+							retryInMs: report.retryInMs,
+						},
+						"reconcile failed",
+					);
+			},
+		});
+	}
+
 	async function lead(term: AbortSignal): Promise<void> {
 		leading = true;
 		log.info({ identity: settings.identity }, "leading");
@@ -112,26 +145,7 @@ export async function runOperator(options: {
 				term.addEventListener("abort", resolve, { once: true }),
 			),
 		]);
-		for (const key of stores.pipelineKeys()) queue.add(key);
-		await runController({
-			queue,
-			reconcile,
-			clock,
-			workers: settings.workers,
-			signal: term,
-			report(report) {
-				loop.reconciled(report);
-				if (report.result === "error")
-					log.error(
-						{
-							pipeline: report.key,
-							err: report.error,
-							retryInMs: report.retryInMs,
-						},
-						"reconcile failed",
-					);
-			},
-		});
+		await Promise.all(OWNER_KINDS.map((kind) => work(kind, term)));
 		leading = false;
 		log.info({ identity: settings.identity }, "no longer leading");
 	}
@@ -145,4 +159,12 @@ export async function runOperator(options: {
 		await watching;
 		await server.close();
 	}
+}
+
+function perOwner<T>(
+	make: (kind: OwnerKind) => T,
+): Readonly<Record<OwnerKind, T>> {
+	return Object.fromEntries(
+		OWNER_KINDS.map((kind) => [kind, make(kind)]),
+	) as Record<OwnerKind, T>;
 }

@@ -2,8 +2,8 @@ import type { ApiClient } from "../kube/client.ts";
 import type { Clock } from "../kube/clock.ts";
 import { listWatch } from "../kube/list-watch.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { type OnChange, Reflector } from "../kube/reflector.ts";
-import { LABELS, MANAGED_SELECTOR, type Operation } from "./names.ts";
+import { Reflector } from "../kube/reflector.ts";
+import { LABELS, MANAGED_SELECTOR } from "./names.ts";
 import {
 	CHILD_KINDS,
 	type ChildKind,
@@ -14,7 +14,14 @@ import {
 	TYPES,
 } from "./types.ts";
 
-type Watched = "pipeline" | "pod" | "cronJob" | ChildKind;
+/** Kinds with a controller of their own, each with the label by which what it made names it. */
+export const OWNERS = {
+	pipeline: LABELS.pipeline,
+} as const;
+export type OwnerKind = keyof typeof OWNERS;
+export const OWNER_KINDS = Object.keys(OWNERS) as readonly OwnerKind[];
+
+type Watched = OwnerKind | "pod" | "cronJob" | ChildKind;
 
 interface Objects extends Record<Watched, KubeObject> {
 	readonly pipeline: PipelineObject;
@@ -24,7 +31,7 @@ interface Objects extends Record<Watched, KubeObject> {
 }
 
 const WATCHED: readonly Watched[] = [
-	"pipeline",
+	...OWNER_KINDS,
 	"pod",
 	"cronJob",
 	...CHILD_KINDS,
@@ -33,9 +40,15 @@ const WATCHED: readonly Watched[] = [
 /** Copies of everything that the operator watches, in one namespace, in some, or in all. */
 export interface Stores {
 	get<K extends Watched>(kind: K, key: string): Objects[K] | undefined;
-	pipelineKeys(): string[];
-	/** Pods of the pipeline with this key: its writers, or those of a CronJob's runs. */
-	pods(pipelineKey: string, component?: "writer" | Operation): readonly Pod[];
+	keys(kind: OwnerKind): string[];
+	/** What carries the label of the owner with this key. */
+	children<K extends Watched>(
+		kind: K,
+		owner: OwnerKind,
+		ownerKey: string,
+	): readonly Objects[K][];
+	/** Pods of an owner by what they are for; a pod that does not say is a writer. */
+	pods(owner: OwnerKind, key: string, component: string): readonly Pod[];
 	/** Resolves when every first list is complete. */
 	readonly synced: Promise<void>;
 	hasSynced(): boolean;
@@ -45,37 +58,69 @@ export interface Stores {
 	run(signal: AbortSignal): Promise<void>;
 }
 
-/** @param wake - told of the key of each pipeline that may need work */
+/** @param wake - told of the key of each owner that may need work */
 export function createStores(options: {
 	client: ApiClient;
 	clock: Clock;
 	/** Empty for all. */
 	namespaces: readonly string[];
-	wake: (pipelineKey: string) => void;
+	wake: (owner: OwnerKind, key: string) => void;
 	onError: (error: unknown) => void;
 }): Stores {
 	const { client, clock, wake, onError } = options;
-	const podsOf = new Map<string, Map<string, Pod>>();
+	const owned = new Map<string, Map<string, KubeObject>>();
 	const all: { kind: Watched; reflector: Reflector<KubeObject> }[] = [];
 
-	const pipelineChanged: OnChange<KubeObject> = (key, object, before) => {
-		if (object === undefined || before === undefined || asks(object, before))
-			wake(key);
-	};
-	const childChanged: OnChange<KubeObject> = (_, object, before) => {
-		const key = pipelineKey(object ?? before);
-		if (key !== undefined) wake(key);
-	};
-	const podChanged: OnChange<KubeObject> = (key, object, before) => {
-		const owner = pipelineKey(object ?? before);
-		if (owner === undefined) return;
-		const pods = podsOf.get(owner) ?? new Map<string, Pod>();
-		if (object === undefined) pods.delete(key);
-		else pods.set(key, object as Pod);
-		if (pods.size === 0) podsOf.delete(owner);
-		else podsOf.set(owner, pods);
-		wake(owner);
-	};
+	function changed(
+		kind: Watched,
+		key: string,
+		object: KubeObject | undefined,
+		before: KubeObject | undefined,
+	): void {
+		// The status of an owner is our own word, and no news to anyone.
+		const news =
+			!isOwner(kind) ||
+			object === undefined ||
+			before === undefined ||
+			asks(object, before);
+		if (isOwner(kind) && news) wake(kind, key);
+		for (const owner of OWNER_KINDS) {
+			if (owner === kind) continue;
+			const now = ownerKey(owner, object);
+			const then = ownerKey(owner, before);
+			if (then !== undefined && then !== now) {
+				index(kind, owner, then, key, undefined);
+				wake(owner, then);
+			}
+			if (now === undefined) continue;
+			index(kind, owner, now, key, object);
+			if (news) wake(owner, now);
+		}
+	}
+
+	function index(
+		kind: Watched,
+		owner: OwnerKind,
+		ownerKey: string,
+		key: string,
+		object: KubeObject | undefined,
+	): void {
+		const place = placeOf(kind, owner, ownerKey);
+		const objects = owned.get(place) ?? new Map<string, KubeObject>();
+		if (object === undefined) objects.delete(key);
+		else objects.set(key, object);
+		if (objects.size === 0) owned.delete(place);
+		else owned.set(place, objects);
+	}
+
+	function children<K extends Watched>(
+		kind: K,
+		owner: OwnerKind,
+		ownerKey: string,
+	): readonly Objects[K][] {
+		const objects = owned.get(placeOf(kind, owner, ownerKey));
+		return [...(objects?.values() ?? [])] as Objects[K][];
+	}
 
 	for (const kind of WATCHED)
 		for (const namespace of options.namespaces.length === 0
@@ -86,15 +131,10 @@ export function createStores(options: {
 				reflector: new Reflector({
 					source: listWatch<KubeObject>(client, TYPES[kind], {
 						...(namespace !== undefined && { namespace }),
-						...(kind !== "pipeline" && { labelSelector: MANAGED_SELECTOR }),
+						...(!isOwner(kind) && { labelSelector: MANAGED_SELECTOR }),
 					}),
 					clock,
-					onChange:
-						kind === "pipeline"
-							? pipelineChanged
-							: kind === "pod"
-								? podChanged
-								: childChanged,
+					onChange: (key, object, before) => changed(kind, key, object, before),
 					onError,
 				}),
 			});
@@ -107,16 +147,17 @@ export function createStores(options: {
 			}
 			return undefined;
 		},
-		pipelineKeys: () =>
+		keys: (wanted) =>
 			all
-				.filter(({ kind }) => kind === "pipeline")
+				.filter(({ kind }) => kind === wanted)
 				.flatMap(({ reflector }) =>
 					[...reflector.values()].map(
 						({ metadata }) => `${metadata.namespace ?? ""}/${metadata.name}`,
 					),
 				),
-		pods: (key, component = "writer") =>
-			[...(podsOf.get(key)?.values() ?? [])].filter(
+		children,
+		pods: (owner, key, component) =>
+			children("pod", owner, key).filter(
 				({ metadata }) =>
 					(metadata.labels?.[LABELS.component] ?? "writer") === component,
 			),
@@ -139,6 +180,14 @@ export function createStores(options: {
 	};
 }
 
+function isOwner(kind: Watched): kind is OwnerKind {
+	return Object.hasOwn(OWNERS, kind);
+}
+
+function placeOf(kind: Watched, owner: OwnerKind, ownerKey: string): string {
+	return `${kind} ${owner} ${ownerKey}`;
+}
+
 /** Whether a person, or the API server for one, changed something; our own status is no news. */
 function asks(
 	{ metadata: now }: KubeObject,
@@ -153,7 +202,10 @@ function asks(
 	);
 }
 
-function pipelineKey(object: KubeObject | undefined): string | undefined {
-	const name = object?.metadata.labels?.[LABELS.pipeline];
+function ownerKey(
+	owner: OwnerKind,
+	object: KubeObject | undefined,
+): string | undefined {
+	const name = object?.metadata.labels?.[OWNERS[owner]];
 	return name && `${object?.metadata.namespace ?? ""}/${name}`;
 }

@@ -44,7 +44,7 @@ export async function finalize(
 	const writers = stores.get("statefulSet", `${namespace}/${writerName(name)}`);
 	if (writers !== undefined && writers.metadata.deletionTimestamp === undefined)
 		await remove(client, TYPES.statefulSet, writers);
-	const pods = stores.pods(key);
+	const pods = stores.pods("pipeline", key, "writer");
 	if (writers !== undefined || pods.length > 0) {
 		await say(
 			REASONS.deleting,

@@ -97,7 +97,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		const children = Object.fromEntries(
 			CHILD_KINDS.map((kind) => [kind, stores.get(kind, childKey)]),
 		) as Observed["children"];
-		const pods = stores.pods(key);
+		const pods = stores.pods("pipeline", key, "writer");
 		const asked = pods.flatMap(({ metadata, status }) =>
 			status?.podIP === undefined ||
 			status.phase !== "Running" ||
@@ -125,8 +125,8 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 			),
 			pods,
 			maintenancePods: {
-				optimize: stores.pods(key, "optimize"),
-				vacuum: stores.pods(key, "vacuum"),
+				optimize: stores.pods("pipeline", key, "optimize"),
+				vacuum: stores.pods("pipeline", key, "vacuum"),
 			},
 			secrets,
 			figures,
