@@ -1,4 +1,5 @@
 import type { ValidationRule } from "./crd.ts";
+import { type CrossFieldRule, immutable } from "./rules.ts";
 
 /** `metadata.name` of a pipeline. */
 export const PIPELINE_NAME = /^[a-z]([-a-z0-9]{0,43}[a-z0-9])?$/;
@@ -30,15 +31,7 @@ export interface RuledSpec {
 		| undefined;
 }
 
-/** A rule across fields, as CEL for the API server and as a function for everything else. */
-export interface CrossFieldRule {
-	readonly rule: string;
-	readonly message: string;
-	readonly path: readonly string[];
-	readonly holds: (spec: RuledSpec) => boolean;
-}
-
-export const crossFieldRules: readonly CrossFieldRule[] = [
+export const crossFieldRules: readonly CrossFieldRule<RuledSpec>[] = [
 	{
 		rule: "!self.sink.history || self.sink.writeMode == 'upsert'",
 		message:
@@ -105,11 +98,8 @@ const VOLUME_RULES: ValidationRule[] = [
 
 /** Fields that identify what a pipeline has already written. */
 export const immutableRules: readonly ValidationRule[] = [
-	...Object.entries(IMMUTABLE).map(([field, reason]) => ({
-		rule: `self.${field} == oldSelf.${field}`,
-		message: `${field} can't be changed: ${reason}; make a new CdcPipeline instead`,
-		fieldPath: `.${field}`,
-		reason: "FieldValueInvalid",
-	})),
+	...Object.entries(IMMUTABLE).map(([field, reason]) =>
+		immutable(field, `${reason}; make a new CdcPipeline instead`),
+	),
 	...VOLUME_RULES,
 ];

@@ -2,29 +2,15 @@ import { z } from "zod";
 import { API_VERSION } from "./api.ts";
 import { pipelineActions } from "./cdc-pipeline-actions.ts";
 import { crossFieldRules, PIPELINE_NAME } from "./cdc-pipeline-rules.ts";
-import { CRON_SHAPE, isCronSchedule } from "./cron-schedule.ts";
+import { maintenance } from "./maintenance.ts";
+import {
+	objectName,
+	STORAGE_SECRET,
+	secretKeyRef,
+	secretRef,
+} from "./names.ts";
 import { bytesQuantity, durationText } from "./quantity.ts";
-
-const name = z
-	.string()
-	.min(1)
-	.max(253)
-	.regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be a Kubernetes name");
-
-const secretRef = z
-	.strictObject({ name })
-	.describe("A Secret in the namespace of the resource.");
-
-const secretKeyRef = z
-	.strictObject({
-		name,
-		key: z
-			.string()
-			.min(1)
-			.max(253)
-			.regex(/^[-._a-zA-Z0-9]+$/, "must be letters, digits, '-', '_' or '.'"),
-	})
-	.describe("One key of a Secret in the namespace of the resource.");
+import { refinement } from "./rules.ts";
 
 const snapshot = z.strictObject({
 	mode: z
@@ -150,11 +136,7 @@ const sink = z
 			.describe(
 				"Where the tables live: s3://bucket/prefix, or file:///folder for one machine.",
 			),
-		storageSecretRef: secretRef
-			.optional()
-			.describe(
-				"A Secret with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where needed, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL. Without it the pod's own identity is used.",
-			),
+		storageSecretRef: secretRef.optional().describe(STORAGE_SECRET),
 		tablePath: z
 			.string()
 			.min(1)
@@ -338,61 +320,6 @@ const writer = z
 	})
 	.describe("The pods that consume Kafka and write Delta.");
 
-const schedule = z
-	.string()
-	.max(100)
-	.regex(CRON_SHAPE, 'must be a cron schedule such as "0 3 * * *" or "@daily"')
-	.refine(
-		isCronSchedule,
-		'must be a cron schedule such as "0 3 * * *" or "@daily": minute, hour, day, month, weekday',
-	)
-	.describe("A cron schedule, in UTC.");
-
-const suspended = z
-	.boolean()
-	.default(false)
-	.describe("No further run starts; one at work comes to its end.");
-
-const maintenance = z
-	.strictObject({
-		optimize: z
-			.strictObject({
-				schedule: schedule.default("0 3 * * *"),
-				suspend: suspended,
-				targetFileSize: bytesQuantity
-					.default("256Mi")
-					.describe(
-						"Files below three quarters of it are written together up to this size.",
-					),
-				zOrderBy: z
-					.array(z.string().min(1).max(255))
-					.max(4)
-					.default([])
-					.describe(
-						"Columns that files are put in order by, in tables that have them; sink.clusterBy when empty.",
-					),
-			})
-			.prefault({})
-			.describe(
-				"Writes small files together and leaves deleted rows out, beside the writers.",
-			),
-		vacuum: z
-			.strictObject({
-				schedule: schedule.default("0 4 * * 0"),
-				suspend: suspended,
-				retention: durationText
-					.default("168h")
-					.describe(
-						"How long files stay that the table does not need any more; never less than the table's own delta.deletedFileRetentionDuration.",
-					),
-			})
-			.prefault({})
-			.describe("Deletes files that no version within the retention needs."),
-	})
-	.describe(
-		"Compaction and clean-up of all tables below sink.location, by CronJobs.",
-	);
-
 export const cdcPipelineSpec = z
 	.strictObject({
 		state: z
@@ -405,14 +332,14 @@ export const cdcPipelineSpec = z
 		kafka,
 		sink,
 		writer: writer.prefault({}),
-		maintenance: maintenance.prefault({}),
+		maintenance: maintenance
+			.prefault({})
+			.describe(
+				"Compaction and clean-up of all tables below sink.location, by CronJobs. A table's DeltaTable can have other settings.",
+			),
 		actions: pipelineActions.optional(),
 	})
-	.superRefine((spec, context) => {
-		for (const { holds, message, path } of crossFieldRules)
-			if (!holds(spec))
-				context.addIssue({ code: "custom", message, path: [...path] });
-	});
+	.superRefine(refinement(crossFieldRules));
 
 /** So short that every name made from it fits a Kubernetes label. */
 const pipelineName = z
@@ -424,7 +351,7 @@ const pipelineName = z
 
 export const objectMeta = z.looseObject({
 	name: pipelineName,
-	namespace: name.default("default"),
+	namespace: objectName.default("default"),
 });
 
 /** A `CdcPipeline` as a user writes it; parsing fills in every default. */

@@ -7,6 +7,7 @@ import {
 } from "./cdc-pipeline-rules.ts";
 import { cdcPipelineStatus } from "./cdc-pipeline-status.ts";
 import type { ResourceKind } from "./crd.ts";
+import { validationRules } from "./rules.ts";
 
 export const CDC_PIPELINE: ResourceKind = {
 	group: API_GROUP,
@@ -20,15 +21,7 @@ export const CDC_PIPELINE: ResourceKind = {
 		"A CdcPipeline keeps Delta tables on S3 in step with an operational database.",
 	spec: cdcPipelineSpec,
 	status: cdcPipelineStatus,
-	rules: [
-		...immutableRules,
-		...crossFieldRules.map(({ rule, message, path }) => ({
-			rule,
-			message,
-			fieldPath: `.${path.join(".")}`,
-			reason: "FieldValueInvalid",
-		})),
-	],
+	rules: [...immutableRules, ...validationRules(crossFieldRules)],
 	objectRules,
 	columns: [
 		{ name: "Phase", type: "string", jsonPath: ".status.phase" },
