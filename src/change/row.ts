@@ -1,7 +1,7 @@
 import { struct } from "../columnar/types.ts";
 import { commonType } from "../columnar/widening.ts";
 import type { TypedField } from "./connect-schema.ts";
-import { readScalar, widen } from "./document.ts";
+import { type Reading, readScalar, widen } from "./document.ts";
 import { DocumentBuilder } from "./document-builder.ts";
 import { readDocument, readJsonText } from "./document-value.ts";
 import { opensExtended, readExtended } from "./extended-json.ts";
@@ -17,6 +17,7 @@ import {
 	ListBuilder,
 	newBuilder,
 	type Slot,
+	STRING,
 	STRUCT,
 	StructBuilder,
 	UNTYPED,
@@ -30,6 +31,14 @@ import { readTyped } from "./typed.ts";
 export const MAX_DEPTH = 32;
 
 export type Documents = "columns" | "variant" | "json";
+
+/** Whether a column of another type than string could take a text. */
+export type TextReader = (
+	reading: Reading,
+	slot: Slot,
+	row: number,
+	text: string,
+) => boolean;
 
 const NO_INPUT = new JsonReader();
 
@@ -48,6 +57,7 @@ export class RowReader {
 	readonly widens: boolean;
 	readonly #documents: Documents;
 	readonly #maxDepth: number;
+	readonly #texts: TextReader | undefined;
 	/** For JSON in a string. */
 	readonly #inner = new JsonReader();
 	#extended = false;
@@ -66,6 +76,8 @@ export class RowReader {
 			readonly documents?: Documents;
 			/** Levels that are columns, or parts of variants; what lies deeper is JSON. */
 			readonly maxDepth?: number;
+			/** Reads strings into columns of other types than strings; without it they are rescued. */
+			readonly texts?: TextReader;
 		},
 	) {
 		this.journal = journal;
@@ -74,6 +86,7 @@ export class RowReader {
 		this.widens = options.widens;
 		this.#documents = options.documents ?? "columns";
 		this.#maxDepth = Math.min(options.maxDepth ?? MAX_DEPTH, MAX_DEPTH);
+		this.#texts = options.texts;
 	}
 
 	/**
@@ -293,9 +306,17 @@ export class RowReader {
 					: this.#struct(slot, row, name);
 			case 0x5b:
 				return this.#list(slot, row, name);
-			default:
-				return !this.#typed && readScalar(this, slot, row, first);
+			case 0x22:
+				if (
+					this.#texts !== undefined &&
+					slot.code !== UNTYPED &&
+					slot.code !== STRING
+				) {
+					this.json.string();
+					return this.#texts(this, slot, row, this.json.text());
+				}
 		}
+		return !this.#typed && readScalar(this, slot, row, first);
 	}
 
 	/** Whether an object or array there is one value: JSON or a variant. */

@@ -245,6 +245,11 @@ function listParts(
 		repeated.repetition !== depth + 1
 	)
 		throw mismatch(type, node);
+	return { repeated, item: listItem(node, repeated) };
+}
+
+/** What the repeated field of a list has as element: its only child, or, in the older form, itself. */
+export function listItem(list: FileNode, repeated: FileNode): FileNode {
 	const [only] = repeated.children;
 	const { name } = repeated.element;
 	const twoLevels =
@@ -252,8 +257,8 @@ function listParts(
 		repeated.children.length > 1 ||
 		only.element.repetition === "REPEATED" ||
 		name === "array" ||
-		name === `${node.element.name}_tuple`;
-	return { repeated, item: twoLevels ? repeated : only };
+		name === `${list.element.name}_tuple`;
+	return twoLevels ? repeated : only;
 }
 
 function mismatch(type: DataType, node: FileNode): ParquetError {

@@ -6,9 +6,12 @@ import { VERSION } from "../../../src/version.ts";
 /** Every runtime dependency is a decision; here is the reason for each. */
 const REASONS: Readonly<Record<string, string>> = {
 	"@aws-sdk/client-s3": "S3's own client: signing, endpoints, credentials",
+	"@electric-sql/pglite":
+		"PostgreSQL in the process: the state of file ingestion without a server",
 	"@kubernetes/client-node": "kubeconfig, authentication and API types",
 	kafkajs: "the Kafka consumer, pure JavaScript",
 	"lz4-napi": "lz4 of Kafka batches and Parquet; Node has no lz4",
+	pg: "PostgreSQL's protocol: the state of file ingestion, shared by workers",
 	pino: "structured JSON logs at low cost",
 	"prom-client": "Prometheus metrics",
 	snappyjs: "snappy blocks of Kafka batches and Parquet; Node has no snappy",
