@@ -6,7 +6,7 @@ export class JsonSyntaxError extends Error {}
 /** Raised where a document inside a string has to be unescaped before it can be read. */
 export const UNESCAPE_FIRST = new Error("unescape first");
 
-const INITIAL = 8 * 1024;
+const INITIAL = 1024;
 /** A larger input's room is given back after it. */
 const KEPT = 1024 * 1024;
 /** Zeros after the input: no value goes on past one, and words can be read up to the end. */

@@ -113,4 +113,4 @@ function everyByte(length: number): Int32Array {
 	return offsets;
 }
 
-const INITIAL = 1024;
+const INITIAL = 128;

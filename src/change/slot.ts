@@ -237,7 +237,7 @@ export class StructBuilder {
 }
 
 const NONE: ReadonlySet<string> = new Set();
-const INITIAL = 1024;
+const INITIAL = 128;
 
 export class ListBuilder {
 	readonly kind = "list";

@@ -16,7 +16,8 @@ export type LeafBuilder =
 	| BytesBuilder
 	| Fixed16Builder;
 
-const INITIAL = 1024;
+/** Slots at first: a writer of many tables has builders of many columns that hold little. */
+const INITIAL = 128;
 
 /**
  * Which slots hold a value. A class of its own instead of a base class, so that `mark`, which runs for

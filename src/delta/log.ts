@@ -75,30 +75,50 @@ export function parseLogPath(path: string): LogFile | undefined {
 	};
 }
 
-const COMMIT_ACTIONS = [
-	"add",
-	"remove",
-	"metaData",
-	"protocol",
-	"txn",
-	"domainMetadata",
-	"cdc",
-	"commitInfo",
-] as const;
+type Required = readonly (readonly [field: string, type: string])[];
 
 /** Which fields an action can't do without, and of which type they are. */
-const REQUIRED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-	add: { path: "string" },
-	remove: { path: "string" },
-	cdc: { path: "string" },
-	metaData: { schemaString: "string" },
-	protocol: { minReaderVersion: "number", minWriterVersion: "number" },
-	txn: { appId: "string", version: "number" },
-	domainMetadata: { domain: "string" },
-	commitInfo: {},
-	checkpointMetadata: {},
-	sidecar: { path: "string", sizeInBytes: "number" },
-};
+const COMMIT_ACTIONS: ReadonlyMap<string, Required> = new Map<string, Required>(
+	[
+		["add", [["path", "string"]]],
+		["remove", [["path", "string"]]],
+		["metaData", [["schemaString", "string"]]],
+		[
+			"protocol",
+			[
+				["minReaderVersion", "number"],
+				["minWriterVersion", "number"],
+			],
+		],
+		[
+			"txn",
+			[
+				["appId", "string"],
+				["version", "number"],
+			],
+		],
+		["domainMetadata", [["domain", "string"]]],
+		["cdc", [["path", "string"]]],
+		["commitInfo", []],
+	],
+);
+
+const CHECKPOINT_ACTIONS: ReadonlyMap<string, Required> = new Map<
+	string,
+	Required
+>([
+	...COMMIT_ACTIONS,
+	["checkpointMetadata", []],
+	[
+		"sidecar",
+		[
+			["path", "string"],
+			["sizeInBytes", "number"],
+		],
+	],
+]);
+
+const UTF8 = new TextDecoder();
 
 /** Actions that only a V2 checkpoint holds. */
 export type CheckpointAction =
@@ -122,21 +142,18 @@ export function parseCheckpointLines(
 	bytes: Uint8Array,
 	path: string,
 ): (Action | CheckpointAction)[] {
-	return [
-		...parseLines(bytes, path, [
-			...COMMIT_ACTIONS,
-			"checkpointMetadata",
-			"sidecar",
-		]),
-	] as (Action | CheckpointAction)[];
+	return [...parseLines(bytes, path, CHECKPOINT_ACTIONS)] as (
+		| Action
+		| CheckpointAction
+	)[];
 }
 
 function* parseLines(
 	bytes: Uint8Array,
 	path: string,
-	known: readonly string[],
+	known: ReadonlyMap<string, Required>,
 ): Generator<object> {
-	const lines = new TextDecoder().decode(bytes).split("\n");
+	const lines = UTF8.decode(bytes).split("\n");
 	for (const [number, line] of lines.entries()) {
 		if (line.trim() === "") continue;
 		const invalid = (what: string, cause?: unknown): DeltaError =>
@@ -152,14 +169,24 @@ function* parseLines(
 			throw invalid("not JSON", cause);
 		}
 		if (!isObject(parsed)) throw invalid("not an action");
-		const name = known.find((one) => isObject(parsed[one]));
+		const name = nameOf(parsed, known);
 		if (name === undefined) continue;
 		const action = parsed[name] as Record<string, unknown>;
-		for (const [field, type] of Object.entries(REQUIRED[name] ?? {}))
+		for (const [field, type] of known.get(name) ?? [])
 			if (typeof action[field] !== type)
 				throw invalid(`${name} has no ${field} of type ${type}`);
 		yield withoutNulls(parsed, name, action);
 	}
+}
+
+/** What a line holds; writers that put `null` for what it does not hold are among us. */
+function nameOf(
+	line: Record<string, unknown>,
+	known: ReadonlyMap<string, Required>,
+): string | undefined {
+	for (const name in line)
+		if (known.has(name) && isObject(line[name])) return name;
+	return undefined;
 }
 
 /** Some writers put `null` where others leave a field out. */

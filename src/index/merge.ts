@@ -20,10 +20,10 @@ export async function mergeBase(
 	const { base, overlay, file, alive } = options;
 	const out = await disk.append(file, 0);
 	try {
-		let firsts = new Uint32Array(1024);
+		let firsts = new Uint32Array(64);
 		let pages = 0;
 		let entries = 0;
-		let buffer = new Uint8Array(FLUSH_BYTES + 64 * PAGE_BYTES);
+		let buffer = new Uint8Array(4 * PAGE_BYTES);
 		let buffered = 0;
 		const builder = new PageBuilder((page, first) => {
 			if (pages === firsts.length) {

@@ -110,7 +110,8 @@ export class TableWriter {
 	#snapshot: Snapshot | undefined;
 	/** When the snapshot was last known to be the newest; milliseconds. */
 	#checkedAt = Number.NEGATIVE_INFINITY;
-	#decoder: TableDecoder;
+	/** Made with the first record that it decodes: after a reset the table may not be this writer's any more. */
+	#decoder: TableDecoder | undefined;
 	/** The text of the schema that the decoder was made for. */
 	#decodedFor: string | undefined;
 	/** The table's schema that rows are decoded for: nothing in it may be gone when they are written. */
@@ -179,7 +180,6 @@ export class TableWriter {
 			onKept: options.onDeadLetters,
 			onSuperseded: options.onSuperseded,
 		});
-		this.#decoder = this.#newDecoder();
 	}
 
 	get url(): string {
@@ -197,11 +197,11 @@ export class TableWriter {
 
 	/** Records that wait for the next commit, dead letters among them. */
 	get rows(): number {
-		return this.#decoder.rows + this.#refusals.count;
+		return this.#decodedRows + this.#refusals.count;
 	}
 
 	get bytes(): number {
-		return this.#decoder.bytes + this.#refusals.bytes;
+		return (this.#decoder?.bytes ?? 0) + this.#refusals.bytes;
 	}
 
 	/** Of the records that are not committed, the batch that waits for its commit included. */
@@ -241,7 +241,7 @@ export class TableWriter {
 			this.#know(snapshot);
 			this.#checkedAt = this.#engine.now();
 			if (snapshot !== undefined) {
-				if (this.#decoder.empty) this.#decoder = this.#newDecoder();
+				if (this.#decoder?.empty === true) this.#decoder = undefined;
 				if (version === undefined) this.#checkTopic(snapshot, partition);
 			}
 			// That there is none is a position too: what another writer commits later does not move it.
@@ -271,21 +271,22 @@ export class TableWriter {
 		if (done !== undefined && offset <= done) {
 			if (offset > (this.#recalled.get(partition) ?? -1)) {
 				this.#recalled.set(partition, offset);
-				if (this.#repeats !== undefined) this.#decoder.recall(message);
+				if (this.#repeats !== undefined) this.#decoding().recall(message);
 			}
 			return undefined;
 		}
 		this.#seen.set(partition, offset);
 		this.#recalled.set(partition, offset);
 		this.#since ??= this.#engine.now();
-		if (this.#refusals.pass(message, this.#decoder.rows)) {
-			if (this.#repeats !== undefined) this.#decoder.recall(message);
+		const decoder = this.#decoding();
+		if (this.#refusals.pass(message, decoder.rows)) {
+			if (this.#repeats !== undefined) decoder.recall(message);
 			return undefined;
 		}
-		const decoded = this.#decoder.decode(message);
+		const decoded = decoder.decode(message);
 		switch (decoded.kind) {
 			case "row": {
-				const row = this.#decoder.rows - 1;
+				const row = decoder.rows - 1;
 				if (this.#mirror !== undefined) this.#notePartition(row, partition);
 				if (this.#refusals.keepsRaw) this.#refusals.note(row, message);
 				break;
@@ -296,7 +297,7 @@ export class TableWriter {
 				else if (decoded.reason === "repeated") this.#onRepeated?.();
 				break;
 			case "dead-letter":
-				this.#refusals.add(message, decoded, this.#decoder.rows);
+				this.#refusals.add(message, decoded, decoder.rows);
 		}
 		return decoded;
 	}
@@ -312,7 +313,7 @@ export class TableWriter {
 	}
 
 	get #decodedNothing(): boolean {
-		return this.#decoder.empty && this.#refusals.count === 0;
+		return this.#decoder?.empty !== false && this.#refusals.count === 0;
 	}
 
 	/**
@@ -353,7 +354,7 @@ export class TableWriter {
 		this.#recalled.clear();
 		this.#repeats?.clear();
 		this.#refusals.reset();
-		this.#decoder = this.#newDecoder();
+		this.#decoder = undefined;
 	}
 
 	/** The table is as the snapshot says, unless more is known: reads and commits overlap. */
@@ -374,7 +375,8 @@ export class TableWriter {
 	}
 
 	#take(): Pending {
-		const { rows } = this.#decoder;
+		const decoder = this.#decoding();
+		const { rows } = decoder;
 		const offsets = new Map(
 			[...this.#seen].filter(
 				([partition, offset]) => this.#committed.get(partition) !== offset,
@@ -382,7 +384,7 @@ export class TableWriter {
 		);
 		const pending = {
 			bytes: this.bytes,
-			changes: this.#decoder.finish(this.#engine.now()),
+			changes: decoder.finish(this.#engine.now()),
 			partitions: this.#partitions.slice(0, rows),
 			refused: this.#refusals.take(),
 			offsets,
@@ -680,6 +682,15 @@ export class TableWriter {
 		return this.#config.writeMode === "append"
 			? (this.#config.partitionBy ?? ["_ingestion_date"])
 			: ["_ingestion_date"];
+	}
+
+	get #decodedRows(): number {
+		return this.#decoder?.rows ?? 0;
+	}
+
+	#decoding(): TableDecoder {
+		this.#decoder ??= this.#newDecoder();
+		return this.#decoder;
 	}
 
 	#newDecoder(keyColumns: readonly string[] = []): TableDecoder {

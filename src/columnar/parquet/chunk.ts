@@ -1,3 +1,4 @@
+import { vectorBytes } from "../slice.ts";
 import { kindOf } from "../vector.ts";
 import { BloomFilter } from "./bloom.ts";
 import type { ByteSink } from "./bytes.ts";
@@ -28,6 +29,7 @@ import { boundsOf, mergeBounds, NO_BOUNDS } from "./statistics.ts";
 /** A column chunk as the footer describes it; offsets are within the file. */
 export interface ColumnChunk {
 	readonly column: LeafColumn;
+	readonly compression: Compression;
 	readonly encodings: readonly number[];
 	readonly entries: number;
 	readonly nulls: number;
@@ -69,6 +71,12 @@ export interface FileSink {
 	readonly write: (piece: Uint8Array) => void;
 }
 
+/**
+ * Bytes of values below which a chunk is not compressed: a compressor costs more to set up than these
+ * bytes to store, and a commit of a few rows has one chunk per column.
+ */
+const TINY = 256;
+
 /** Encodes a leaf's entries in one row group as a dictionary page and data pages. */
 export function encodeChunk(
 	column: LeafColumn,
@@ -85,7 +93,8 @@ export function encodeChunk(
 			);
 		}
 	}
-	const { scratch, compression } = options;
+	const { scratch } = options;
+	const compression = isTiny(segments) ? "none" : options.compression;
 	const start = out.offset;
 	let uncompressedSize = 0;
 	const emit = (
@@ -168,6 +177,7 @@ export function encodeChunk(
 	}
 	return {
 		column,
+		compression,
 		encodings:
 			dictionary === undefined ? [RLE, encoding] : [PLAIN, RLE, RLE_DICTIONARY],
 		entries,
@@ -182,6 +192,21 @@ export function encodeChunk(
 			? buildBloom(segments, dictionary, options.bloomFalsePositives)
 			: undefined,
 	};
+}
+
+function isTiny(segments: readonly LeafSegment[]): boolean {
+	let bytes = 0;
+	for (const { vector, levels } of segments) {
+		const { slots, base, count } = levels.live;
+		if (levels.entries > TINY * 8) return false;
+		if (count === 0) continue;
+		const first = slots === undefined ? base : (slots[0] as number);
+		const last =
+			slots === undefined ? base + count - 1 : (slots[count - 1] as number);
+		bytes += vectorBytes(vector, first, last + 1);
+		if (bytes > TINY) return false;
+	}
+	return true;
 }
 
 function buildBloom(

@@ -182,7 +182,6 @@ export class ParquetWriter {
 			encodeFooter({
 				schema: this.#schema,
 				rowGroups: this.#rowGroups,
-				compression: this.#options.compression,
 				createdBy: this.#options.createdBy,
 				indexes,
 			}),

@@ -1,6 +1,5 @@
 import { kindOf } from "../vector.ts";
 import type { ColumnChunk } from "./chunk.ts";
-import type { Compression } from "./compression.ts";
 import { CODECS } from "./compression.ts";
 import type { FileSchema } from "./schema.ts";
 import { BYTE_ARRAY, writeElement } from "./schema.ts";
@@ -26,7 +25,6 @@ export interface RowGroup {
 export interface Footer {
 	readonly schema: FileSchema;
 	readonly rowGroups: readonly RowGroup[];
-	readonly compression: Compression;
 	readonly createdBy: string;
 	/** Where the page index and Bloom filters of each chunk are. */
 	readonly indexes: ReadonlyMap<ColumnChunk, IndexPlaces>;
@@ -94,7 +92,7 @@ function writeChunk(
 		writer.i32(1, column.physical);
 		writer.i32s(2, chunk.encodings);
 		writer.binaries(3, column.path);
-		writer.i32(4, CODECS[footer.compression]);
+		writer.i32(4, CODECS[chunk.compression]);
 		writer.i64(5, chunk.entries);
 		writer.i64(6, chunk.uncompressedSize);
 		writer.i64(7, chunk.compressedSize);

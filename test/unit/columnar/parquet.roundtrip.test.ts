@@ -1,7 +1,10 @@
+import { parquetMetadata } from "hyparquet";
 import { expect, test } from "vitest";
+import { vectorOf } from "../../../src/columnar/literal.ts";
 import type { Compression } from "../../../src/columnar/parquet/compression.ts";
 import { encodeParquet } from "../../../src/columnar/parquet/encode.ts";
 import { bytesFile, readParquet } from "../../../src/columnar/parquet/read.ts";
+import { field, struct } from "../../../src/columnar/types.ts";
 import type { Batch } from "../../../src/columnar/vector.ts";
 import { random, randomBatch, randomSchema, rowsOf } from "./random.ts";
 
@@ -49,4 +52,31 @@ test(`no value of any schema changes from encoding to reading (SEED=${SEED})`, a
 		for (let i = 0; i < expected.length; i++)
 			expect(got[i], `seed ${seed}, row ${i}`).toEqual(expected[i]);
 	}
+});
+
+test("a file of a few rows is not slowed down by a compressor per column", () => {
+	const codecs = (rows: number): (string | undefined)[] => {
+		const { bytes } = encodeParquet([
+			{
+				schema: struct(field("id", "long"), field("name", "string")),
+				length: rows,
+				columns: [
+					vectorOf(
+						"long",
+						Array.from({ length: rows }, (_, i) => BigInt(i) * 977n),
+					),
+					vectorOf(
+						"string",
+						Array.from({ length: rows }, (_, i) => `name ${i}`),
+					),
+				],
+			},
+		]);
+		const { row_groups } = parquetMetadata(bytes.buffer);
+		return row_groups.flatMap(({ columns }) =>
+			columns.map(({ meta_data }) => meta_data?.codec),
+		);
+	};
+	expect(codecs(10)).toEqual(["UNCOMPRESSED", "UNCOMPRESSED"]);
+	expect(codecs(2000)).toEqual(["ZSTD", "ZSTD"]);
 });

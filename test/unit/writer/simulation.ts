@@ -3,7 +3,12 @@ import { valueAt } from "../../../src/columnar/value.ts";
 import { alterTable } from "../../../src/delta/alter.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
 import { readTable } from "../../../src/delta/scan.ts";
-import { loadSnapshot, readCommit } from "../../../src/delta/snapshot.ts";
+import {
+	loadSnapshot,
+	readCommit,
+	refreshSnapshot,
+	type Snapshot,
+} from "../../../src/delta/snapshot.ts";
 import type { Logger } from "../../../src/observe/log.ts";
 import type { WriterMetrics } from "../../../src/observe/metrics.ts";
 import { StorageError } from "../../../src/storage/errors.ts";
@@ -28,16 +33,67 @@ export type Mutation =
 	/** An unknown outcome of a commit is taken for a success. */
 	| "trusts-unknown";
 
-const TOPICS = ["shop.public.orders", "shop.public.users"];
 const PARTITIONS = 2;
-const RECORDS = 60;
-const KEYS = 7;
+
+/** How much happens in a world. */
+interface Scale {
+	readonly topics: readonly string[];
+	readonly records: number;
+	readonly keys: number;
+	/** Records per step. */
+	readonly rate: number;
+	/** Before trouble comes. */
+	readonly quiet: number;
+	readonly maxRows: number;
+	readonly maxDelayMs: number;
+	/** Of the world before calm comes, at least. */
+	readonly steps: number;
+	/** How often trouble comes, per step; a large world has longer to live. */
+	readonly trouble: number;
+}
+
+const LARGE: Scale = {
+	topics: ["shop.public.orders", "shop.public.users"],
+	records: 60,
+	keys: 7,
+	rate: 0.1,
+	quiet: 0,
+	steps: 1500,
+	trouble: 1,
+	maxRows: 12,
+	maxDelayMs: 2200,
+};
+const MEDIUM: Scale = {
+	...LARGE,
+	records: 24,
+	rate: 0.15,
+	quiet: 60,
+	steps: 500,
+	trouble: 1.5,
+	maxRows: 6,
+	maxDelayMs: 1000,
+};
+/** The same kinds of trouble in a tenth of the time. */
+const SMALL: Scale = {
+	topics: ["shop.public.orders"],
+	records: 10,
+	keys: 4,
+	rate: 0.15,
+	quiet: 60,
+	steps: 240,
+	trouble: 1.5,
+	maxRows: 4,
+	maxDelayMs: 600,
+};
 
 /** One world: Kafka, a bucket, some writers, and the order in which things happen. */
 class World {
 	readonly random: () => number;
 	readonly kafka: SimulatedKafka;
+	readonly scale: Scale;
 	readonly buckets = new Map<string, Map<string, StoredObject>>();
+	/** Tables as the checks know them. */
+	readonly snapshots = new Map<string, Snapshot>();
 	now = 1_760_000_000_000;
 	/** Of what nothing happens to. */
 	ids = 0;
@@ -49,6 +105,7 @@ class World {
 		[];
 
 	constructor(seed: number) {
+		this.scale = seed % 100 === 0 ? LARGE : seed % 10 === 0 ? MEDIUM : SMALL;
 		this.random = generator(seed);
 		this.kafka = new SimulatedKafka(this.random);
 	}
@@ -175,18 +232,21 @@ class Process {
 			fault: (operation) => {
 				if (world.calm) return undefined;
 				const dice = world.random();
-				const trouble = new StorageError(
-					"STORAGE_UNREACHABLE",
-					"the simulated store does not answer",
-					{ retryable: true },
-				);
 				if (operation === "putIfAbsent" && dice < 0.1)
-					return { after: trouble };
-				return dice < 0.04 ? { before: trouble } : undefined;
+					return { after: noAnswer() };
+				return dice < 0.04 ? { before: noAnswer() } : undefined;
 			},
 		});
 		return mutation === undefined ? store : broken(store, mutation);
 	}
+}
+
+function noAnswer(): StorageError {
+	return new StorageError(
+		"STORAGE_UNREACHABLE",
+		"the simulated store does not answer",
+		{ retryable: true },
+	);
 }
 
 function bucketOf(world: World, path: string): Map<string, StoredObject> {
@@ -275,9 +335,9 @@ type Model = {
 };
 
 function produce(world: World, model: Model, n: number): void {
-	const { random, kafka } = world;
-	const topic = TOPICS[Math.floor(random() * TOPICS.length)] as string;
-	const id = Math.floor(random() * KEYS);
+	const { random, kafka, scale } = world;
+	const topic = oneOf(random, scale.topics);
+	const id = Math.floor(random() * scale.keys);
 	const partition = id % PARTITIONS;
 	const rows = model.rows.get(topic) ?? new Map<number, number>();
 	model.rows.set(topic, rows);
@@ -332,10 +392,10 @@ function restartDebezium(world: World, model: Model): void {
  * dropped once calm has come: decision 9 tells what dropping it beside a zombie may do.
  */
 async function turnConstraint(world: World, model: Model): Promise<void> {
-	const topic = TOPICS[Math.floor(world.random() * TOPICS.length)] ?? "";
-	const table = tablesOf(topic)[Math.floor(world.random() * 2)] ?? "";
+	const topic = oneOf(world.random, world.scale.topics);
+	const table = oneOf(world.random, tablesOf(topic));
 	const engine = reader(world, table);
-	const snapshot = await loadSnapshot(engine);
+	const snapshot = await newest(world, table);
 	if (!snapshot?.schema.fields.some(({ name }) => name === "n")) return;
 	if ("delta.constraints.third" in snapshot.metadata.configuration) return;
 	await alterTable(engine, snapshot, {
@@ -343,6 +403,10 @@ async function turnConstraint(world: World, model: Model): Promise<void> {
 		name: "third",
 		expression: `n IS NULL OR n <= ${model.newest} OR n % 3 <> 0`,
 	});
+}
+
+function oneOf<T>(random: () => number, all: readonly T[]): T {
+	return all[Math.floor(random() * all.length)] as T;
 }
 
 /** A mirror, and its history. */
@@ -362,8 +426,8 @@ export async function simulate(
 	mutation?: Mutation,
 ): Promise<void> {
 	const world = new World(seed);
-	const { random, kafka } = world;
-	for (const topic of TOPICS) kafka.createTopic(topic, PARTITIONS);
+	const { random, kafka, scale } = world;
+	for (const topic of scale.topics) kafka.createTopic(topic, PARTITIONS);
 	const model: Model = {
 		changes: new Set(),
 		poison: new Set(),
@@ -373,7 +437,7 @@ export async function simulate(
 		again: new Set(),
 		rows: new Map(),
 	};
-	const config = configOf(random);
+	const config = configOf(random, scale);
 	const start = (): Process => {
 		const process = new Process(world, { ...shared, config, mutation });
 		process.handle.finished.catch((error: unknown) => {
@@ -384,9 +448,14 @@ export async function simulate(
 	let failure: unknown;
 	let processes = [start(), start()];
 	let produced = 0;
-	for (let steps = 0; produced < RECORDS || steps < 1500; steps++) {
-		if (produced < RECORDS && random() < 0.1) produce(world, model, ++produced);
-		const dice = random();
+	for (
+		let steps = 0;
+		produced < scale.records || steps < scale.steps;
+		steps++
+	) {
+		if (produced < scale.records && random() < scale.rate)
+			produce(world, model, ++produced);
+		const dice = steps < scale.quiet ? 1 : random() / scale.trouble;
 		if (dice < 0.004) {
 			const victim = processes[Math.floor(random() * processes.length)];
 			victim?.kill();
@@ -405,15 +474,15 @@ export async function simulate(
 	kafka.wakeZombies();
 	for (let steps = 0; !(await settled(world, model)); steps++) {
 		if (failure !== undefined) throw failure;
-		ok(steps < 60, `seed ${seed}: the tables never got everything`);
-		for (let i = 0; i < 300; i++) await world.step();
+		ok(steps < 300, `seed ${seed}: the tables never got everything`);
+		for (let i = 0; i < 60; i++) await world.step();
 	}
 	await check(world, model, `seed ${seed}`);
 	await replayAll(world, model, config, `seed ${seed}`);
 	for (const process of processes) process.kill();
 }
 
-function configOf(random: () => number): WriterConfig {
+function configOf(random: () => number, scale: Scale): WriterConfig {
 	return {
 		pipeline: "default.shop",
 		source: "postgresql",
@@ -436,9 +505,9 @@ function configOf(random: () => number): WriterConfig {
 		deletes: "hard",
 		partitionBy: undefined,
 		batch: {
-			maxRows: 1 + Math.floor(random() * 12),
+			maxRows: 1 + Math.floor(random() * scale.maxRows),
 			maxBytes: 1e6,
-			maxDelayMs: 200 + Math.floor(random() * 2000),
+			maxDelayMs: Math.floor(scale.maxDelayMs * (0.1 + 0.9 * random())),
 			maxTotalBytes: random() < 0.3 ? 2000 : 1e8,
 		},
 		port: undefined,
@@ -457,11 +526,28 @@ function reader(world: World, path: string): Engine {
 	};
 }
 
+/** A table as it is now, from what was known of it. */
+async function newest(
+	world: World,
+	path: string,
+): Promise<Snapshot | undefined> {
+	const engine = reader(world, path);
+	const known = world.snapshots.get(path);
+	const snapshot =
+		known === undefined
+			? await loadSnapshot(engine)
+			: await refreshSnapshot(engine, known);
+	if (snapshot !== undefined) world.snapshots.set(path, snapshot);
+	return snapshot;
+}
+
 async function rowsOf(
-	engine: Engine,
+	world: World,
+	path: string,
 	columns: readonly string[],
 ): Promise<string[]> {
-	const snapshot = await loadSnapshot(engine);
+	const engine = reader(world, path);
+	const snapshot = await newest(world, path);
 	if (snapshot === undefined) return [];
 	const rows: string[] = [];
 	for await (const batch of readTable(engine, snapshot, { columns }))
@@ -487,14 +573,7 @@ const PLACE = ["_kafka_topic", "_kafka_partition", "_kafka_offset"];
 const LETTER = ["target_table", "topic", "partition", "offset"];
 
 async function settled(world: World, model: Model): Promise<boolean> {
-	const codes = await rowsOf(reader(world, "_dead_letters"), ["error_code"]);
-	// A mirror and a history, each with its own.
-	if (
-		codes.filter((code) => code === "JSON_INVALID").length <
-		2 * model.poison.size
-	)
-		return false;
-	for (const topic of TOPICS) {
+	for (const topic of world.scale.topics) {
 		const [mirror, history] = tablesOf(topic);
 		for (const table of [mirror, history]) {
 			// A history is complete without repetitions; a mirror runs through them.
@@ -502,7 +581,7 @@ async function settled(world: World, model: Model): Promise<boolean> {
 				...model.changes,
 				...(table === mirror ? model.again : []),
 			].filter((place) => place.startsWith(topic));
-			const snapshot = await loadSnapshot(reader(world, table));
+			const snapshot = await newest(world, table);
 			for (let partition = 0; partition < PARTITIONS; partition++) {
 				const last = Math.max(
 					-1,
@@ -517,26 +596,30 @@ async function settled(world: World, model: Model): Promise<boolean> {
 			}
 		}
 	}
-	return true;
+	const codes = await rowsOf(world, "_dead_letters", ["error_code"]);
+	// A mirror and a history, each with its own.
+	return (
+		codes.filter((code) => code === "JSON_INVALID").length >=
+		2 * model.poison.size
+	);
 }
 
 /** Each record is a row or a dead letter of each of its tables, once, and never both. */
 async function check(world: World, model: Model, note: string): Promise<void> {
+	// From what is stored, and nothing else.
+	world.snapshots.clear();
 	const letters = new Map<string, string[]>();
-	for (const letter of await rowsOf(reader(world, "_dead_letters"), LETTER)) {
+	for (const letter of await rowsOf(world, "_dead_letters", LETTER)) {
 		const [table = "", ...place] = letter.split("/");
 		letters.set(table, [...(letters.get(table) ?? []), place.join("/")]);
 	}
-	for (const topic of TOPICS) {
+	for (const topic of world.scale.topics) {
 		const [mirror, history] = tablesOf(topic);
 		const of = (places: Iterable<string>): string[] =>
 			[...places].filter((place) => place.startsWith(topic)).sort();
 		const refused = (table: string): string[] => letters.get(table) ?? [];
 		deepStrictEqual(
-			[
-				...(await rowsOf(reader(world, history), PLACE)),
-				...refused(history),
-			].sort(),
+			[...(await rowsOf(world, history, PLACE)), ...refused(history)].sort(),
 			of([...model.changes, ...model.poison]),
 			`${note}: the history of ${topic} and its dead letters`,
 		);
@@ -562,7 +645,7 @@ async function check(world: World, model: Model, note: string): Promise<void> {
 			if (change.topic === topic && !out.has(change.place))
 				rows.set(change.id, change.n);
 		deepStrictEqual(
-			await rowsOf(reader(world, mirror), ["id", "n"]),
+			await rowsOf(world, mirror, ["id", "n"]),
 			[...rows]
 				.filter(([, n]) => n !== undefined)
 				.map(([id, n]) => `${id}/${n}`)
@@ -572,7 +655,7 @@ async function check(world: World, model: Model, note: string): Promise<void> {
 	}
 	for (const path of world.buckets.keys()) {
 		const engine = reader(world, path);
-		const last = (await loadSnapshot(engine))?.version ?? -1;
+		const last = (await newest(world, path))?.version ?? -1;
 		const positions = new Map<string, number>();
 		for (let version = 0; version <= last; version++)
 			for (const action of (await readCommit(engine, version)) ?? [])
@@ -594,9 +677,9 @@ async function replayAll(
 	config: WriterConfig,
 	note: string,
 ): Promise<void> {
-	for (const table of TOPICS.flatMap(tablesOf)) {
+	for (const table of world.scale.topics.flatMap(tablesOf)) {
 		const engine = reader(world, table);
-		const snapshot = await loadSnapshot(engine);
+		const snapshot = await newest(world, table);
 		if (snapshot === undefined) continue;
 		if ("delta.constraints.third" in snapshot.metadata.configuration)
 			await alterTable(engine, snapshot, {
@@ -614,15 +697,15 @@ async function replayAll(
 			).includes(outcome),
 			`${note}: ${letter.table}, ${letter.offset}: ${outcome}`,
 		);
-	for (const topic of TOPICS) {
+	for (const topic of world.scale.topics) {
 		const [mirror, history] = tablesOf(topic);
 		deepStrictEqual(
-			await rowsOf(reader(world, history), PLACE),
+			await rowsOf(world, history, PLACE),
 			[...model.changes].filter((place) => place.startsWith(topic)).sort(),
 			`${note}: the history of ${topic} after a replay`,
 		);
 		deepStrictEqual(
-			await rowsOf(reader(world, mirror), ["id", "n"]),
+			await rowsOf(world, mirror, ["id", "n"]),
 			[...(model.rows.get(topic) ?? [])].map(([id, n]) => `${id}/${n}`).sort(),
 			`${note}: the mirror of ${topic} after a replay`,
 		);
