@@ -43,13 +43,20 @@ export const ELECTION_TIMES: ElectionTimes = {
 	retryMs: 2_000,
 };
 
+const NEVER = {
+	monotonic: Number.NEGATIVE_INFINITY,
+	wall: Number.NEGATIVE_INFINITY,
+};
+
 /**
  * Elects one leader among those that share a lease.
  *
  * Nobody's wall clock is compared with another's: a candidate takes over when the lease did not change
  * for its duration as measured here. The leader counts its own term from before the request that
  * renewed it was sent, and stops at `renewDeadlineMs`; others start counting after that request
- * arrived, and wait for `leaseMs`. So two never lead at once while clocks run at about one rate.
+ * arrived, and wait for `leaseMs`. So two never lead at once while clocks run at about one rate. A machine
+ * that was suspended shows it by its wall clock alone, so the leader's own two clocks must both agree
+ * that its term lasts; a wall clock that is set forward costs a term, one set back nothing.
  */
 export class LeaseElection {
 	readonly #store: LeaseStore;
@@ -58,7 +65,7 @@ export class LeaseElection {
 	readonly #times: ElectionTimes;
 	readonly #onError: (error: unknown) => void;
 	#seen: { record: LeaseRecord; at: number } | undefined;
-	#leadsUntil = Number.NEGATIVE_INFINITY;
+	#leadsUntil = NEVER;
 
 	constructor(options: {
 		store: LeaseStore;
@@ -75,7 +82,10 @@ export class LeaseElection {
 	}
 
 	get isLeader(): boolean {
-		return this.#clock.monotonic() < this.#leadsUntil;
+		return (
+			this.#clock.monotonic() < this.#leadsUntil.monotonic &&
+			this.#clock.wall().getTime() < this.#leadsUntil.wall
+		);
 	}
 
 	/** Whoever held the lease when it was last read. */
@@ -118,7 +128,7 @@ export class LeaseElection {
 		const arm = (): void => {
 			cancel();
 			cancel = this.#clock.after(
-				Math.max(0, this.#leadsUntil - this.#clock.monotonic()),
+				Math.max(0, this.#leadsUntil.monotonic - this.#clock.monotonic()),
 				// A request that hangs must not hold the end of the term up.
 				() => lost(),
 			);
@@ -126,10 +136,11 @@ export class LeaseElection {
 		arm();
 		while (!signal.aborted) {
 			await sleep(this.#clock, this.#times.retryMs, signal);
-			if (signal.aborted || !this.isLeader) break;
-			if (await this.#try(signal)) arm();
-			else if (!this.#isMine()) {
-				this.#leadsUntil = Number.NEGATIVE_INFINITY;
+			if (signal.aborted) break;
+			// A process that was held up may find its term over here, before its timer says so.
+			if (this.isLeader && (await this.#try(signal))) arm();
+			else if (!this.isLeader || !this.#isMine()) {
+				this.#leadsUntil = NEVER;
 				lost();
 				break;
 			}
@@ -143,9 +154,13 @@ export class LeaseElection {
 
 	/** Takes or renews the lease; false if another holds it or the server did not say. */
 	async #try(signal: AbortSignal): Promise<boolean> {
-		const sent = this.#clock.monotonic();
+		const { renewDeadlineMs } = this.#times;
+		const until = {
+			monotonic: this.#clock.monotonic() + renewDeadlineMs,
+			wall: this.#clock.wall().getTime() + renewDeadlineMs,
+		};
 		const attempt = new AbortController();
-		const cancel = this.#clock.after(this.#times.renewDeadlineMs / 2, () =>
+		const cancel = this.#clock.after(renewDeadlineMs / 2, () =>
 			attempt.abort(new Error("no answer in time")),
 		);
 		try {
@@ -154,7 +169,7 @@ export class LeaseElection {
 			);
 			if (record === undefined || signal.aborted) return false;
 			this.#seen = { record, at: this.#clock.monotonic() };
-			this.#leadsUntil = sent + this.#times.renewDeadlineMs;
+			this.#leadsUntil = until;
 			return this.isLeader;
 		} catch (error) {
 			if (!signal.aborted) this.#onError(error);
@@ -208,7 +223,7 @@ export class LeaseElection {
 	/** Lets the next leader start at once instead of after a full term. */
 	async #release(): Promise<void> {
 		const wasMine = this.#isMine();
-		this.#leadsUntil = Number.NEGATIVE_INFINITY;
+		this.#leadsUntil = NEVER;
 		const seen = this.#seen;
 		if (!wasMine || seen === undefined) return;
 		const attempt = new AbortController();

@@ -2,12 +2,13 @@ import type { ApiClient } from "../kube/client.ts";
 import { type Clock, systemClock } from "../kube/clock.ts";
 import { type Reconcile, runController } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
+import { fenceWrites } from "../kube/fence.ts";
 import { apiLeaseStore, LeaseElection } from "../kube/lease.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import { serveHealth } from "../observe/http.ts";
 import type { Logger } from "../observe/log.ts";
 import { CDC_PIPELINE } from "../resource/kinds.ts";
-import type { Connectors } from "./cdc-pipeline/connector.ts";
+import { type Connectors, fenceConnectors } from "./cdc-pipeline/connector.ts";
 import { pipelineReconcile } from "./cdc-pipeline/reconcile.ts";
 import { httpWriterReport } from "./cdc-pipeline/writer-report.ts";
 import type { OperatorSettings } from "./environment.ts";
@@ -75,6 +76,9 @@ export async function runOperator(options: {
 		onError: (error) => log.warn({ err: error }, "lease failed"),
 	});
 	let leading = false;
+	const mayWrite = (): boolean =>
+		settings.leaderElection ? election.isLeader : leading;
+	const fenced = fenceWrites(client, mayWrite);
 	metrics.follow({
 		leading: () => leading,
 		silence: () => stores.silence(),
@@ -97,17 +101,23 @@ export async function runOperator(options: {
 	options.listening?.(server.port);
 
 	const events = new EventRecorder({
-		client,
+		client: fenced,
 		clock,
 		controller: "tributary.dev/operator",
 		instance: settings.identity,
 		onError: (error) => log.warn({ err: error }, "event failed"),
 	});
-	const shared = { client, clock, stores, events, image: settings.writers };
+	const shared = {
+		client: fenced,
+		clock,
+		stores,
+		events,
+		image: settings.writers,
+	};
 	const reconciles: Readonly<Record<OwnerKind, Reconcile>> = {
 		pipeline: pipelineReconcile({
 			...shared,
-			connectors: options.connectors,
+			connectors: fenceConnectors(options.connectors, mayWrite),
 			askWriter: httpWriterReport(options.writerPort ?? WRITER_PORT),
 		}),
 	};

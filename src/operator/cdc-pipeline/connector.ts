@@ -83,3 +83,23 @@ export function kafkaConnectors(nowMs: () => number): Connectors {
 		},
 	};
 }
+
+/** Connectors that are left alone once `allowed` says no: another process looks after them then. */
+export function fenceConnectors(
+	connectors: Connectors,
+	allowed: () => boolean,
+): Connectors {
+	function check(): void {
+		if (!allowed()) throw new Error("this process does not lead any more");
+	}
+	return {
+		async reconcile(...args) {
+			check();
+			return connectors.reconcile(...args);
+		},
+		async remove(...args) {
+			check();
+			return connectors.remove(...args);
+		},
+	};
+}

@@ -1,68 +1,14 @@
 import { expect, test } from "vitest";
-import {
-	LeaseElection,
-	type LeaseRecord,
-	type LeaseSpec,
-	type LeaseStore,
-} from "../../../src/kube/lease.ts";
-import { seeded, VirtualClock } from "./virtual-clock.ts";
-
-/** A lease in memory that answers late, never, or not at all, as told. */
-function memoryLease(
-	clock: VirtualClock,
-	mood: () => { delayMs: number; fails: "no" | "before" | "after" },
-) {
-	let current: LeaseRecord | undefined;
-	let version = 0;
-
-	async function act<T>(signal: AbortSignal, run: () => T): Promise<T> {
-		const { delayMs, fails } = mood();
-		const wait = (ms: number): Promise<void> =>
-			new Promise((resolve, reject) => {
-				const cancel = clock.after(ms, resolve);
-				signal.addEventListener("abort", () => {
-					cancel();
-					reject(signal.reason);
-				});
-			});
-		// The request is on its way even when the caller gives up: it may still arrive.
-		const { promise, resolve, reject } = Promise.withResolvers<T>();
-		clock.after(delayMs / 2, () => {
-			if (fails === "before") return reject(new Error("refused"));
-			const result = run();
-			if (fails === "after") return reject(new Error("lost"));
-			clock.after(delayMs / 2, () => resolve(result));
-		});
-		return Promise.race([promise, wait(1e9).then(() => promise)]);
-	}
-
-	const store: LeaseStore = {
-		get: (signal) => act(signal, () => current),
-		create: (spec, signal) =>
-			act(signal, () => {
-				if (current !== undefined) return undefined;
-				current = { version: String(++version), spec };
-				return current;
-			}),
-		update: (record, signal) =>
-			act(signal, () => {
-				if (current?.version !== record.version) return undefined;
-				current = { version: String(++version), spec: record.spec };
-				return current;
-			}),
-	};
-	return {
-		store,
-		get spec(): LeaseSpec | undefined {
-			return current?.spec;
-		},
-	};
-}
+import type { Clock } from "../../../src/kube/clock.ts";
+import { LeaseElection, type LeaseStore } from "../../../src/kube/lease.ts";
+import { memoryLease } from "./simulation/election.ts";
+import { ProcessClock } from "./simulation/process-clock.ts";
+import { VirtualClock } from "./virtual-clock.ts";
 
 const calm = () => ({ delayMs: 10, fails: "no" as const });
 
 function candidate(
-	clock: VirtualClock,
+	clock: Clock,
 	store: LeaseStore,
 	identity: string,
 	leaders: Set<string>,
@@ -83,9 +29,19 @@ test("one of two candidates leads, and the other follows at once when it resigns
 	const clock = new VirtualClock();
 	const lease = memoryLease(clock, calm);
 	const leaders = new Set<string>();
-	const a = candidate(clock, lease.store, "a", leaders);
+	const a = candidate(
+		clock,
+		lease.storeFor(new ProcessClock(clock)),
+		"a",
+		leaders,
+	);
 	await clock.advance(100);
-	const b = candidate(clock, lease.store, "b", leaders);
+	const b = candidate(
+		clock,
+		lease.storeFor(new ProcessClock(clock)),
+		"b",
+		leaders,
+	);
 	await clock.advance(60_000);
 	expect([...leaders]).toEqual(["a"]);
 	a.stop.abort();
@@ -107,17 +63,23 @@ test("a leader that can't reach the API server stops before another may start", 
 		new Promise((_, reject) =>
 			signal.addEventListener("abort", () => reject(signal.reason)),
 		);
+	const store = lease.storeFor(new ProcessClock(clock));
 	const cuttable: LeaseStore = {
-		get: (signal) => (cut ? silent(signal) : lease.store.get(signal)),
+		get: (signal) => (cut ? silent(signal) : store.get(signal)),
 		create: (spec, signal) =>
-			cut ? silent(signal) : lease.store.create(spec, signal),
+			cut ? silent(signal) : store.create(spec, signal),
 		update: (record, signal) =>
-			cut ? silent(signal) : lease.store.update(record, signal),
+			cut ? silent(signal) : store.update(record, signal),
 	};
 	const leaders = new Set<string>();
 	const a = candidate(clock, cuttable, "a", leaders);
 	await clock.advance(5_000);
-	const b = candidate(clock, lease.store, "b", leaders);
+	const b = candidate(
+		clock,
+		lease.storeFor(new ProcessClock(clock)),
+		"b",
+		leaders,
+	);
 	await clock.advance(5_000);
 	expect([...leaders]).toEqual(["a"]);
 	cut = true;
@@ -132,43 +94,47 @@ test("a leader that can't reach the API server stops before another may start", 
 	await Promise.all([a.done, b.done]);
 });
 
-test.each(Array.from({ length: 40 }, (_, i) => 7000 + i))(
-	"there are never two leaders, however the API server behaves (seed %i)",
-	async (seed) => {
-		const random = seeded(seed);
-		const clock = new VirtualClock(random);
-		const lease = memoryLease(clock, () => {
-			const chance = random();
-			return {
-				delayMs: random() < 0.15 ? random() * 20_000 : random() * 200,
-				fails: chance < 0.1 ? "before" : chance < 0.2 ? "after" : "no",
-			};
-		});
+test.each(["stopped", "suspended"] as const)(
+	"a leader that was %s for longer than its term does not go on as if nothing had been",
+	async (kind) => {
+		const world = new VirtualClock();
+		const lease = memoryLease(world, calm);
 		const leaders = new Set<string>();
-		const running = new Map<string, ReturnType<typeof candidate>>();
-		let terms = 0;
-		let worst = 0;
-		for (let step = 0; step < 250; step++) {
-			for (const name of ["a", "b", "c"]) {
-				const here = running.get(name);
-				if (here === undefined) {
-					const next = candidate(clock, lease.store, name, leaders);
-					running.set(name, next);
-					void next.done.then(() => {
-						terms++;
-						running.delete(name);
-					});
-				} else if (random() < 0.01) here.stop.abort();
-			}
-			await clock.advance(random() * 2_000);
-			const claims = [...running.values()].filter(
-				({ election }) => election.isLeader,
-			).length;
-			worst = Math.max(worst, claims, leaders.size);
-		}
-		for (const { stop } of running.values()) stop.abort();
-		await clock.advance(60_000);
-		expect(worst).toBe(1);
-		expect(terms).toBeGreaterThan(0);
+		const clocks = { a: new ProcessClock(world), b: new ProcessClock(world) };
+		const a = candidate(clocks.a, lease.storeFor(clocks.a), "a", leaders);
+		await world.advance(5_000);
+		const b = candidate(clocks.b, lease.storeFor(clocks.b), "b", leaders);
+		await world.advance(1_000);
+		clocks.a.pause(kind);
+		await world.advance(30_000);
+		expect(b.election.isLeader).toBe(true);
+		const resumed = clocks.a.resume();
+		// Before anything else of it runs.
+		expect(a.election.isLeader).toBe(false);
+		await resumed;
+		await world.advance(3_000);
+		expect([...leaders]).toEqual(["b"]);
+		await a.done;
+		b.stop.abort();
+		await world.advance(5_000);
+		await b.done;
 	},
 );
+
+test("a wall clock that is set back prolongs no term", async () => {
+	const world = new VirtualClock();
+	const clock = new ProcessClock(world);
+	const lease = memoryLease(world, calm);
+	const leaders = new Set<string>();
+	const a = candidate(clock, lease.storeFor(clock), "a", leaders);
+	await world.advance(5_000);
+	clock.stepWall(-3_600_000);
+	expect(a.election.isLeader).toBe(true);
+	clock.pause("stopped");
+	await world.advance(10_000);
+	void clock.resume();
+	expect(a.election.isLeader).toBe(false);
+	a.stop.abort();
+	await world.advance(5_000);
+	await a.done;
+});

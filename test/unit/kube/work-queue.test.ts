@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { runController } from "../../../src/kube/controller.ts";
 import { WorkQueue } from "../../../src/kube/work-queue.ts";
-import { seeded, settled, VirtualClock } from "./virtual-clock.ts";
+import { settled, VirtualClock } from "./virtual-clock.ts";
 
 test("a key added many times while it waits is worked on once", async () => {
 	const queue = new WorkQueue(new VirtualClock());
@@ -61,59 +61,6 @@ test("closing the queue ends every waiting worker", async () => {
 	queue.add("a");
 	expect(await queue.take()).toBeUndefined();
 });
-
-/**
- * Random additions, failures and durations. Each key's level is the number of its last addition; a
- * reconcile sees the level of its start. At the end every key must have been seen at its last level.
- */
-test.each(Array.from({ length: 60 }, (_, i) => 1000 + i))(
-	"no key is lost and none is worked on twice at once (seed %i)",
-	async (seed) => {
-		const random = seeded(seed);
-		const clock = new VirtualClock(random);
-		const queue = new WorkQueue(clock, { baseMs: 20, maxMs: 2_000 });
-		const wanted = new Map<string, number>();
-		const seen = new Map<string, number>();
-		const held = new Set<string>();
-		const doubled: string[] = [];
-		let runs = 0;
-		const stop = new AbortController();
-		const running = runController({
-			queue,
-			clock,
-			workers: 3,
-			signal: stop.signal,
-			report: () => {},
-			reconcile: async (key) => {
-				runs++;
-				if (held.has(key)) doubled.push(key);
-				held.add(key);
-				const level = wanted.get(key) ?? 0;
-				const { promise, resolve } = Promise.withResolvers<void>();
-				clock.after(random() * 300, resolve);
-				await promise;
-				held.delete(key);
-				if (random() < 0.3) throw new Error("by chance");
-				seen.set(key, level);
-				return random() < 0.2 ? { againAfterMs: random() * 500 } : {};
-			},
-		});
-		for (let i = 0; i < 200; i++) {
-			const key = `k${Math.floor(random() * 8)}`;
-			wanted.set(key, (wanted.get(key) ?? 0) + 1);
-			if (random() < 0.8) queue.add(key);
-			else queue.addAfter(key, random() * 400);
-			await clock.advance(random() * 60);
-		}
-		await clock.advance(60_000);
-		stop.abort();
-		await clock.advance(1_000);
-		await running;
-		expect(doubled).toEqual([]);
-		expect(Object.fromEntries(seen)).toEqual(Object.fromEntries(wanted));
-		expect(runs).toBeGreaterThan(20);
-	},
-);
 
 test("a key that always fails does not make a hot loop", async () => {
 	const clock = new VirtualClock();
