@@ -8,7 +8,10 @@ import { seeded, VirtualClock } from "../virtual-clock.ts";
 import { ProcessClock } from "./process-clock.ts";
 import type { Simulation } from "./runtime.ts";
 
-type Mood = () => { delayMs: number; fails: "no" | "before" | "after" };
+type Mood = () => {
+	delayMs: number;
+	fails: "no" | "before" | "after" | "hangs";
+};
 
 /** A lease in memory that answers late, never, or not at all, as told. */
 export function memoryLease(world: VirtualClock, mood: Mood) {
@@ -30,6 +33,7 @@ export function memoryLease(world: VirtualClock, mood: Mood) {
 			world.after(delayMs / 2, () => {
 				if (fails === "before") return end(() => reject(new Error("refused")));
 				const result = run();
+				if (fails === "hangs") return;
 				if (fails === "after") return end(() => reject(new Error("lost")));
 				world.after(delayMs / 2, () => end(() => resolve(result)));
 			});
@@ -86,7 +90,14 @@ export const simulateElection: Simulation = async ({ LeaseElection }, seed) => {
 		if (calm) return { delayMs: 10, fails: "no" };
 		return {
 			delayMs: random() < 0.15 ? random() * 20_000 : random() * 200,
-			fails: chance < 0.1 ? "before" : chance < 0.2 ? "after" : "no",
+			fails:
+				chance < 0.1
+					? "before"
+					: chance < 0.2
+						? "after"
+						: chance < 0.22
+							? "hangs"
+							: "no",
 		};
 	});
 	const wrong = new Set<string>();

@@ -26,6 +26,8 @@ export class HostileServer {
 	#version = 1;
 	#compacted = 0;
 	#calm = false;
+	/** Every watch ends as soon as it is open. */
+	closing = false;
 
 	constructor(random: () => number) {
 		this.#random = random;
@@ -90,7 +92,7 @@ export class HostileServer {
 	async request(clock: Clock, signal: AbortSignal): Promise<void> {
 		this.requests++;
 		await wait(clock, this.#random() * 100, signal);
-		if (this.#calm) return;
+		if (this.#calm || this.closing) return;
 		const chance = this.#random();
 		if (chance < 0.1) throw new ApiError("refused", { status: 503 });
 		if (chance < 0.15)
@@ -131,6 +133,7 @@ export class HostileServer {
 				await server.request(clock, signal);
 				const silent = !server.#calm && server.#random() < 0.1;
 				if (silent) server.silences++;
+				if (server.closing) return;
 				for (;;) {
 					await wait(clock, 20 + server.#random() * 200, signal);
 					// One without a word does not end either: nothing of the server arrives.

@@ -34,8 +34,8 @@ export const simulateQueue: Simulation = async (
 			}
 			const row = (failures.get(key) ?? 0) + 1;
 			failures.set(key, row);
-			const least = Math.min(2_000, 20 * 2 ** (row - 1));
-			if ((retryInMs ?? 0) < least)
+			const expected = Math.min(2_000, 20 * 2 ** (row - 1));
+			if (retryInMs !== expected)
 				wrong.add(
 					`${key} is tried again after ${retryInMs} ms, failure ${row} in a row`,
 				);

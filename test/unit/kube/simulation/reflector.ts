@@ -35,6 +35,12 @@ export const simulateReflector: Simulation = async ({ Reflector }, seed) => {
 	}
 	const troubled = server.requests;
 	if (troubled > 600) wrong.add(`a hot loop: ${troubled} requests in trouble`);
+	server.closing = true;
+	await clock.advance(60_000);
+	const closing = server.requests - troubled;
+	if (closing > 60)
+		wrong.add(`a hot loop: ${closing} watches that end at once`);
+	server.closing = false;
 	server.calmDown();
 	await clock.advance(NOTICED_MS);
 	const expected = values(server.objects.values());
