@@ -28,7 +28,7 @@ export interface BaseInfo {
 /** The place of a key that was looked for nowhere yet. */
 export const UNKNOWN = 0xff_ff_ff_ff;
 
-const CHUNK_PAGES = 256;
+const CHUNK_PAGES = 1024;
 
 /** All keys as they were when it was written, ascending, on disk. */
 export class Base {

@@ -14,8 +14,8 @@ export interface KeyBatch {
 	readonly tailEnds: Uint32Array;
 }
 
-/** The longest tail, bytes. */
-export const MAX_TAIL = 255;
+/** The longest tail, bytes: a SHA-512. A page holds many of them. */
+export const MAX_TAIL = 64;
 /** Kinds from here on have tails. */
 export const FIRST_HASHED_KIND = 128;
 

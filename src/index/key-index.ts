@@ -18,7 +18,7 @@ import {
 import type { IndexMemory } from "./memory.ts";
 import { mergeBase } from "./merge.ts";
 import { NO_FILE, Overlay } from "./overlay.ts";
-import { IndexDamagedError } from "./page.ts";
+import { IndexDamagedError, PAGE_BYTES } from "./page.ts";
 
 export { IndexMemory } from "./memory.ts";
 export { NO_FILE } from "./overlay.ts";
@@ -117,7 +117,7 @@ export class KeyIndex {
 	/** Bytes on disk. */
 	get bytes(): number {
 		const pages = this.#baseInfo?.pages ?? 0;
-		return pages * 4100 + this.#journalBytes;
+		return pages * (PAGE_BYTES + 4) + this.#journalBytes;
 	}
 
 	/** A number for a file whose places are about to be set; the file itself comes with the last of them. */

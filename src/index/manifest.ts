@@ -2,7 +2,7 @@ import { crc32 } from "node:zlib";
 import type { BaseInfo } from "./base.ts";
 
 export const MANIFEST = "manifest";
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** What an index is of; an index of anything else is none. */
 export interface IndexIdentity {

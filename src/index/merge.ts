@@ -23,7 +23,7 @@ export async function mergeBase(
 		let firsts = new Uint32Array(64);
 		let pages = 0;
 		let entries = 0;
-		let buffer = new Uint8Array(4 * PAGE_BYTES);
+		let buffer = new Uint8Array(16 * PAGE_BYTES);
 		let buffered = 0;
 		const builder = new PageBuilder((page, first) => {
 			if (pages === firsts.length) {

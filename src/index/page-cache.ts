@@ -8,12 +8,12 @@ import {
 } from "./page.ts";
 
 /** Pages of memory that are taken at once. */
-const SLAB_PAGES = 64;
+const SLAB_PAGES = 256;
 /** Pages that are loaded for one window of a look-up. */
-export const WINDOW_PAGES = 64;
+export const WINDOW_PAGES = 256;
 /** Pages between two wanted ones that are read with them: one long read is cheaper than two. */
-const GAP_PAGES = 8;
-const SPAN_PAGES = 64;
+const GAP_PAGES = 32;
+const SPAN_PAGES = 256;
 /** Of the pages that are read while memory is full, one in so many takes another one's place. */
 const REPLACED = 16;
 

@@ -8,7 +8,7 @@ import {
 } from "./key-batch.ts";
 
 /*
- * A page of the base, 4 KiB, words little-endian:
+ * A page of the base, 1 KiB, words little-endian:
  *
  *   u32  CRC-32 of all that follows
  *   u32  number of entries
@@ -17,7 +17,8 @@ import {
  *
  * Entries with the same first word stand in one page.
  */
-export const PAGE_BYTES = 4096;
+/** Small, as the checksum of a whole page is computed for each key that is looked up in a large base. */
+export const PAGE_BYTES = 1024;
 export const PAGE_WORDS = PAGE_BYTES / 4;
 export const ENTRY_WORDS = 6;
 const HEADER_WORDS = 2;
