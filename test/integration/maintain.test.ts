@@ -61,9 +61,9 @@ async function newest(path: string): Promise<Snapshot> {
 /** What delta-rs would delete of the files that are there. */
 async function theirList(path: string, hours: number): Promise<string[]> {
 	const there = new Set(await readdir(path, { recursive: true }));
-	return (await deltaRs.vacuumList(path, hours))
-		.filter((name) => there.has(name))
-		.sort();
+	// A file that was removed twice, with and without a deletion vector, is listed twice.
+	const listed = new Set(await deltaRs.vacuumList(path, hours));
+	return [...listed].filter((name) => there.has(name)).sort();
 }
 
 /** A table that delta-rs has changed some times. */
