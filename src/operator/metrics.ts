@@ -23,6 +23,8 @@ export interface OperatorFigures {
 	leading(): boolean;
 	/** Milliseconds by kind. */
 	silence(): ReadonlyMap<string, number>;
+	/** Milliseconds by controller. */
+	canary(): ReadonlyMap<string, number>;
 	pipelines(): Iterable<PipelineObject>;
 	cronJob(key: string): CronJob | undefined;
 }
@@ -34,6 +36,7 @@ export function operatorMetrics(): OperatorMetrics {
 	let figures: OperatorFigures = {
 		leading: () => false,
 		silence: () => new Map(),
+		canary: () => new Map(),
 		pipelines: () => [],
 		cronJob: () => undefined,
 	};
@@ -56,6 +59,17 @@ export function operatorMetrics(): OperatorMetrics {
 		collect() {
 			this.reset();
 			for (const [kind, ms] of figures.silence()) this.set({ kind }, ms / 1000);
+		},
+	});
+	new Gauge({
+		name: "tributary_canary_unnoticed_seconds",
+		help: "Time since the leader changed its canary without the controller having noticed; 0 where it has.",
+		labelNames: ["controller"],
+		registers,
+		collect() {
+			this.reset();
+			for (const [controller, ms] of figures.canary())
+				this.set({ controller }, ms / 1000);
 		},
 	});
 	pipelineMetrics(

@@ -20,6 +20,11 @@ export const ANNOTATIONS = {
 	skipConnectorCleanup: `${API_GROUP}/skip-connector-cleanup`,
 } as const;
 
+/** The ConfigMap by which the leader watches over itself. */
+export const CANARY = "tributary-canary";
+/** Owner of the canary, as a label: what no object can be called. */
+export const CANARY_OWNER = "CANARY";
+
 export const FINALIZER = `${API_GROUP}/pipeline`;
 export const MANAGED_BY = "tributary";
 /** What the operator made, and nothing else. */

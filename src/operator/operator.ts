@@ -1,3 +1,4 @@
+import type { CanaryTimes } from "../kube/canary.ts";
 import type { ApiClient } from "../kube/client.ts";
 import { type Clock, systemClock } from "../kube/clock.ts";
 import { type Reconcile, runController } from "../kube/controller.ts";
@@ -8,6 +9,7 @@ import { WorkQueue } from "../kube/work-queue.ts";
 import { serveHealth } from "../observe/http.ts";
 import type { Logger } from "../observe/log.ts";
 import { CDC_PIPELINE } from "../resource/kinds.ts";
+import { operatorCanary } from "./canary.ts";
 import { type Connectors, fenceConnectors } from "./cdc-pipeline/connector.ts";
 import { pipelineReconcile } from "./cdc-pipeline/reconcile.ts";
 import { httpWriterReport } from "./cdc-pipeline/writer-report.ts";
@@ -36,6 +38,7 @@ export async function runOperator(options: {
 	clock?: Clock;
 	/** Those that the client counts its requests in. */
 	metrics?: OperatorMetrics;
+	canaryTimes?: CanaryTimes;
 	/** Port of the writers' `/status`. */
 	writerPort?: number;
 	/** Told of the port that the operator listens on. */
@@ -79,9 +82,20 @@ export async function runOperator(options: {
 	const mayWrite = (): boolean =>
 		settings.leaderElection ? election.isLeader : leading;
 	const fenced = fenceWrites(client, mayWrite);
+	const canary = operatorCanary({
+		client: fenced,
+		clock,
+		stores,
+		namespace: settings.namespaces[0] ?? settings.ownNamespace,
+		identity: settings.identity,
+		times: options.canaryTimes,
+		onError: (error) => log.warn({ err: error }, "canary failed"),
+	});
 	metrics.follow({
 		leading: () => leading,
 		silence: () => stores.silence(),
+		canary: () =>
+			new Map([...canary.ages()].map(([kind, ms]) => [CONTROLLERS[kind], ms])),
 		pipelines: () =>
 			stores
 				.keys("pipeline")
@@ -91,10 +105,17 @@ export async function runOperator(options: {
 	const server = await serveHealth({
 		port: settings.port,
 		registry: metrics.registry,
-		live: () =>
-			[...stores.silence()]
+		live: () => [
+			...[...stores.silence()]
 				.filter(([, ms]) => ms > DEAF_MS)
 				.map(([kind]) => `no word from the API server about ${kind}`),
+			...canary
+				.late()
+				.map(
+					(kind) =>
+						`controller ${CONTROLLERS[kind]} does not notice changes any more`,
+				),
+		],
 		ready: () =>
 			stores.hasSynced() ? [] : ["the first lists are not complete"],
 	});
@@ -127,7 +148,7 @@ export async function runOperator(options: {
 		for (const key of stores.keys(kind)) queue.add(key);
 		return runController({
 			queue,
-			reconcile: reconciles[kind],
+			reconcile: canary.followedBy(kind, reconciles[kind]),
 			clock,
 			workers: settings.workers,
 			signal: term,
@@ -155,7 +176,10 @@ export async function runOperator(options: {
 				term.addEventListener("abort", resolve, { once: true }),
 			),
 		]);
-		await Promise.all(OWNER_KINDS.map((kind) => work(kind, term)));
+		await Promise.all([
+			canary.run(term),
+			...OWNER_KINDS.map((kind) => work(kind, term)),
+		]);
 		leading = false;
 		log.info({ identity: settings.identity }, "no longer leading");
 	}

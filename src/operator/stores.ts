@@ -7,6 +7,7 @@ import { LABELS, MANAGED_SELECTOR } from "./names.ts";
 import {
 	CHILD_KINDS,
 	type ChildKind,
+	type ConfigMap,
 	type CronJob,
 	type PipelineObject,
 	type Pod,
@@ -27,6 +28,7 @@ interface Objects extends Record<Watched, KubeObject> {
 	readonly pipeline: PipelineObject;
 	readonly pod: Pod;
 	readonly cronJob: CronJob;
+	readonly configMap: ConfigMap;
 	readonly statefulSet: StatefulSet;
 }
 

@@ -27,6 +27,10 @@ export interface CronJob extends KubeObject {
 	readonly status?: { readonly lastScheduleTime?: string };
 }
 
+export interface ConfigMap extends KubeObject {
+	readonly data?: Readonly<Record<string, string>>;
+}
+
 export interface ContainerStatus {
 	readonly name: string;
 	readonly ready?: boolean;

@@ -27,6 +27,7 @@ function following(
 	metrics.follow({
 		leading: () => leading,
 		silence: () => new Map([["Pod", 2500]]),
+		canary: () => new Map([["cdcpipeline", 31_000]]),
 		pipelines: () => pipelines,
 		cronJob: (key) => cronJobs[key],
 	});
@@ -65,6 +66,9 @@ test("a failed task shows, and so does a state that nobody knew", async () => {
 		`{${pipeline}} 1`,
 	]);
 	expect(text).not.toContain("tributary_pipeline_freshness_seconds{");
+	expect(samples(text, "tributary_canary_unnoticed_seconds")).toEqual([
+		'{controller="cdcpipeline"} 31',
+	]);
 	expect(samples(text, "tributary_watch_silence_seconds")).toEqual([
 		'{kind="Pod"} 2.5',
 	]);

@@ -90,6 +90,7 @@ beforeEach(async () => {
 		connectors,
 		log: createLogger({ level: "silent" }),
 		signal: stop.signal,
+		canaryTimes: { intervalMs: 300, limitMs: 1_500 },
 		writerPort: (writer.address() as AddressInfo).port,
 		listening: listening.resolve,
 	});
@@ -253,7 +254,7 @@ test("a pipeline that is at rest makes no load", async () => {
 	const writes = server.requests
 		.filter(({ method }) => method !== "GET")
 		.slice(before)
-		.filter(({ path }) => !path.includes("/leases/"));
+		.filter(({ path }) => !/\/leases\/|tributary-canary/.test(path));
 	expect(writes).toEqual([]);
 });
 
@@ -506,6 +507,34 @@ test("a rotated storage Secret replaces the writers", async () => {
 	});
 	server.delete(core("services", "shop-writer"));
 	await vi.waitFor(() => expect(status().configHash).not.toBe(hash), wait);
+});
+
+test("workers that hang for good end the process by its liveness, an API server that is away does not", async () => {
+	const health = async (): Promise<string> =>
+		(await fetch(`http://127.0.0.1:${port}/healthz`)).text();
+	await started();
+	server.faults.intercept = (method, url, response) => {
+		if (method === "GET" || url.pathname.includes("/leases/")) return false;
+		fail(response, 503, "ServiceUnavailable", "etcd is away");
+		return true;
+	};
+	await new Promise((resolve) => setTimeout(resolve, 2_500));
+	expect(await health()).toBe("ok\n");
+	delete server.faults.intercept;
+	const freed = Promise.withResolvers<ConnectorOutcome>();
+	connectors.reconcile = () => freed.promise;
+	// More than there are workers.
+	for (let i = 0; i < 9; i++)
+		server.put(`${PIPELINES}/hung${i}`, pipelineYaml({ name: `hung${i}` }));
+	await vi.waitFor(
+		async () =>
+			expect(await health()).toBe(
+				"controller cdcpipeline does not notice changes any more\n",
+			),
+		wait,
+	);
+	freed.resolve(running);
+	await vi.waitFor(async () => expect(await health()).toBe("ok\n"), wait);
 });
 
 test("metrics and probes answer with controller-runtime's names", async () => {
