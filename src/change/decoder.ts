@@ -1,4 +1,5 @@
 import { BytesBuilder } from "../columnar/builder.ts";
+import type { DecimalType } from "../columnar/types.ts";
 import {
 	type StructField,
 	type StructType,
@@ -57,6 +58,8 @@ export interface DecoderOptions {
 	readonly documents?: Documents;
 	/** Levels of nesting that are columns, or parts of variants; what lies deeper is JSON. */
 	readonly maxDepth?: number;
+	/** What new columns of MongoDB's decimals are; of strings without it. */
+	readonly decimals?: DecimalType | undefined;
 	/** Whether the last records of the table were flattened: then tombstones are deletes. */
 	readonly flattened?: boolean;
 	/** Where the key's columns are known already. */
@@ -122,6 +125,7 @@ export class TableDecoder {
 			widens: (options.onWiden ?? "widen") === "widen",
 			documents: options.documents ?? "columns",
 			maxDepth: options.maxDepth ?? MAX_DEPTH,
+			decimals: options.decimals,
 		});
 		this.#images = new ImageReader(this.#rows, this.#root);
 		this.#messageKeys = new MessageKeyReader(

@@ -1,5 +1,6 @@
 import { encodeVariant, type JsonValue } from "../columnar/variant-encode.ts";
 import { TributaryError } from "../errors.ts";
+import { digitsOf } from "./decimal-text.ts";
 import type { DocumentBuilder } from "./document-builder.ts";
 import { bsonValue, opensExtended } from "./extended-json.ts";
 import type { JsonReader } from "./json.ts";
@@ -144,10 +145,9 @@ function bsonOf(text: string): JsonValue | undefined {
 	switch (value.type) {
 		case "string":
 			// What has no type of its own keeps its Extended JSON.
-			if (value.value === text) return undefined;
-			return text.includes('"$numberDecimal"')
-				? (decimalOf(value.value) ?? value.value)
-				: value.value;
+			return value.value === text ? undefined : value.value;
+		case "decimal":
+			return variantDecimal(value.value) ?? value.value;
 		case "timestamp":
 			return { micros: value.value };
 		case "double":
@@ -157,7 +157,8 @@ function bsonOf(text: string): JsonValue | undefined {
 	}
 }
 
-function decimalOf(text: string): JsonValue | undefined {
+/** With the digits behind the point that the text has. */
+function variantDecimal(text: string): JsonValue | undefined {
 	const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
 	if (match === null || /^-0*(\.0*)?$/.test(text)) return undefined;
 	const [, sign, whole = "", fraction = ""] = match;
@@ -165,8 +166,4 @@ function decimalOf(text: string): JsonValue | undefined {
 	return fraction.length <= 38 && digitsOf(unscaled) <= 38
 		? { unscaled, scale: fraction.length }
 		: undefined;
-}
-
-function digitsOf(value: bigint): number {
-	return String(value < 0n ? -value : value).length;
 }

@@ -4,8 +4,14 @@ import {
 	F64Builder,
 	I64Builder,
 } from "../columnar/builder.ts";
-import type { DataType } from "../columnar/types.ts";
-import { canWiden, decimalType, widenedBuilder } from "../columnar/widening.ts";
+import type { DataType, DecimalType } from "../columnar/types.ts";
+import {
+	canWiden,
+	commonType,
+	decimalType,
+	widenedBuilder,
+} from "../columnar/widening.ts";
+import { type Decimal, digitsOf } from "./decimal-text.ts";
 import type { JsonReader } from "./json.ts";
 import { HUGE, type NumberReader, SMALL, WIDE } from "./number.ts";
 import {
@@ -26,6 +32,8 @@ export interface Reading {
 	readonly journal: Journal;
 	/** Whether a column of the table may get a wider type. */
 	readonly widens: boolean;
+	/** What a new column of MongoDB's decimals is; of strings without it. */
+	readonly decimals: DecimalType | undefined;
 }
 
 /**
@@ -155,10 +163,7 @@ function integerType(
 ): DataType | undefined {
 	if (decimal !== undefined)
 		return decimalType(
-			Math.max(
-				decimal.precision - decimal.scale,
-				String(value < 0n ? -value : value).length,
-			),
+			Math.max(decimal.precision - decimal.scale, digitsOf(value)),
 			decimal.scale,
 		);
 	return builder?.type === "float" ? "double" : "long";
@@ -229,6 +234,40 @@ export function setDecimal(
 	if (builder?.kind !== "i64" && builder?.kind !== "fixed16") return false;
 	builder.setBigInt(row, value);
 	return true;
+}
+
+/**
+ * Sets a decimal in a column that holds it exactly, or can be widened to one that does; of integers, to
+ * the type that new columns of decimals have.
+ */
+export function holdDecimal(
+	reading: Reading,
+	slot: Slot,
+	row: number,
+	{ unscaled, scale }: Decimal,
+): boolean {
+	const { decimal, builder } = slot;
+	if (setDecimal(slot, row, unscaled, scale)) return true;
+	const wider =
+		decimal === undefined
+			? widerOf(builder, reading.decimals)
+			: decimalType(
+					Math.max(
+						decimal.precision - decimal.scale,
+						digitsOf(unscaled) - scale,
+					),
+					Math.max(decimal.scale, scale),
+				);
+	return widen(reading, slot, wider) && setDecimal(slot, row, unscaled, scale);
+}
+
+function widerOf(
+	builder: Slot["builder"],
+	decimals: DecimalType | undefined,
+): DataType | undefined {
+	return builder?.kind === "i32" || builder?.kind === "i64"
+		? decimals && commonType(builder.type, decimals)
+		: undefined;
 }
 
 /** Sets the double that was read last. */

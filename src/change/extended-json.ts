@@ -5,7 +5,14 @@ import {
 	type LeafBuilder,
 } from "../columnar/builder.ts";
 import { bytesOf } from "./base64.ts";
-import { type Reading, setBigInteger, setInteger, widen } from "./document.ts";
+import { decimalOf } from "./decimal-text.ts";
+import {
+	holdDecimal,
+	type Reading,
+	setBigInteger,
+	setInteger,
+	widen,
+} from "./document.ts";
 import { BACKSLASH } from "./escape.ts";
 import { Words } from "./field.ts";
 import type { JsonReader } from "./json.ts";
@@ -13,6 +20,7 @@ import { isJsonNumber, SMALL, WIDE } from "./number.ts";
 import {
 	DOUBLE_COLUMN,
 	LONG,
+	newBuilder,
 	type Slot,
 	STRING,
 	TIMESTAMP,
@@ -100,7 +108,11 @@ export function readCommon(reading: Reading, slot: Slot, row: number): boolean {
 			return opens(json, DATE) && readDate(reading, slot, row);
 		default:
 			// A column's first value, or one that needs care.
-			return false;
+			return (
+				slot.decimal !== undefined &&
+				opens(json, NUMBER_DECIMAL) &&
+				readExactDecimal(reading, slot, row)
+			);
 	}
 }
 
@@ -127,6 +139,18 @@ function readDecimal({ json }: Reading, slot: Slot, row: number): boolean {
 	if (escaped || !json.accept(0x7d)) return false;
 	(slot.builder as BytesBuilder).setRange(row, json.bytes, start, stop);
 	return true;
+}
+
+function readExactDecimal(reading: Reading, slot: Slot, row: number): boolean {
+	const { json } = reading;
+	if (!json.atString()) return false;
+	json.string();
+	const value = decimalOf(json.text());
+	return (
+		value !== undefined &&
+		json.accept(0x7d) &&
+		holdDecimal(reading, slot, row, value)
+	);
 }
 
 function readLong(reading: Reading, slot: Slot, row: number): boolean {
@@ -175,7 +199,8 @@ export type ExtendedValue =
 	| { readonly type: "binary"; readonly value: Uint8Array }
 	| { readonly type: "timestamp"; readonly value: bigint }
 	| { readonly type: "long"; readonly value: bigint }
-	| { readonly type: "double"; readonly value: number };
+	| { readonly type: "double"; readonly value: number }
+	| { readonly type: "decimal"; readonly value: string };
 
 /** `text` is the JSON of an object whose first name starts with `$`; `undefined` when that is a document. */
 export function bsonValue(text: string): ExtendedValue | undefined {
@@ -203,7 +228,7 @@ export function bsonValue(text: string): ExtendedValue | undefined {
 		}
 		case "$numberDecimal":
 			return only && typeof value === "string"
-				? { type: "string", value }
+				? { type: "decimal", value }
 				: undefined;
 		case "$date": {
 			if (!only) return undefined;
@@ -238,8 +263,11 @@ function setValue(
 	reading: Reading,
 	slot: Slot,
 	row: number,
-	{ type, value }: ExtendedValue,
+	extended: ExtendedValue,
 ): boolean {
+	if (extended.type === "decimal")
+		return setDecimalText(reading, slot, row, extended.value);
+	const { type, value } = extended;
 	if (slot.code === UNTYPED) reading.journal.assign(slot, newColumn(type));
 	const { builder } = slot;
 	switch (type) {
@@ -256,13 +284,43 @@ function setValue(
 			return true;
 		default:
 			if (builder?.kind !== "bytes" || builder.type !== type) return false;
-			if (typeof value === "string" && !value.isWellFormed()) return false;
-			builder.set(row, typeof value === "string" ? Buffer.from(value) : value);
+			if (typeof value !== "string") builder.set(row, value);
+			else return setString(builder, row, value);
 			return true;
 	}
 }
 
-function newColumn(type: ExtendedValue["type"]): LeafBuilder {
+function setString(builder: BytesBuilder, row: number, text: string): boolean {
+	if (!text.isWellFormed()) return false;
+	builder.setText(row, text);
+	return true;
+}
+
+/** The exact text in a column of strings, the number in any other that holds it. */
+function setDecimalText(
+	reading: Reading,
+	slot: Slot,
+	row: number,
+	text: string,
+): boolean {
+	const { journal, decimals } = reading;
+	if (
+		slot.code === STRING ||
+		(slot.code === UNTYPED && decimals === undefined)
+	) {
+		if (slot.code === UNTYPED) journal.assign(slot, new BytesBuilder("string"));
+		return setString(slot.builder as BytesBuilder, row, text);
+	}
+	const value = decimalOf(text);
+	if (value === undefined) return false;
+	if (slot.code === UNTYPED && decimals !== undefined)
+		journal.assign(slot, newBuilder(decimals, { settled: false }));
+	return holdDecimal(reading, slot, row, value);
+}
+
+function newColumn(
+	type: Exclude<ExtendedValue["type"], "decimal">,
+): LeafBuilder {
 	switch (type) {
 		case "long":
 		case "timestamp":

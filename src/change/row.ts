@@ -1,4 +1,4 @@
-import { struct } from "../columnar/types.ts";
+import { type DecimalType, struct } from "../columnar/types.ts";
 import { commonType } from "../columnar/widening.ts";
 import type { TypedField } from "./connect-schema.ts";
 import { type Reading, readScalar, widen } from "./document.ts";
@@ -55,6 +55,9 @@ export class RowReader {
 	/** Whether fields that the table lacks become columns, or are rescued. */
 	newFields: boolean;
 	readonly widens: boolean;
+	/** Of the value that is being read. */
+	decimals: DecimalType | undefined;
+	readonly #decimals: DecimalType | undefined;
 	readonly #documents: Documents;
 	readonly #maxDepth: number;
 	readonly #texts: TextReader | undefined;
@@ -76,6 +79,8 @@ export class RowReader {
 			readonly documents?: Documents;
 			/** Levels that are columns, or parts of variants; what lies deeper is JSON. */
 			readonly maxDepth?: number;
+			/** What a new column of MongoDB's decimals is; without it, as in keys, one of strings. */
+			readonly decimals?: DecimalType | undefined;
 			/** Reads strings into columns of other types than strings; without it they are rescued. */
 			readonly texts?: TextReader;
 		},
@@ -86,6 +91,7 @@ export class RowReader {
 		this.widens = options.widens;
 		this.#documents = options.documents ?? "columns";
 		this.#maxDepth = Math.min(options.maxDepth ?? MAX_DEPTH, MAX_DEPTH);
+		this.#decimals = options.decimals;
 		this.#texts = options.texts;
 	}
 
@@ -301,9 +307,10 @@ export class RowReader {
 		if (slot.code === DOCUMENT) return this.#document(slot, row, name);
 		switch (first) {
 			case 0x7b:
-				return this.#extended && opensExtended(this.json)
-					? readExtended(this, slot, row)
-					: this.#struct(slot, row, name);
+				if (!this.#extended || !opensExtended(this.json))
+					return this.#struct(slot, row, name);
+				this.decimals = this.#inKey(name) ? undefined : this.#decimals;
+				return readExtended(this, slot, row);
 			case 0x5b:
 				return this.#list(slot, row, name);
 			case 0x22:

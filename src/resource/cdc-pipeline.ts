@@ -119,6 +119,17 @@ const onWiden = z.enum(["widen", "rescue"]);
 const documents = z.enum(["columns", "variant", "json"]);
 const maxDepth = z.int().min(0).max(32);
 
+/** Of at most 38 digits, so many of them behind the point. */
+const DECIMALS =
+	/^(string|decimal\(([1-9]|[12][0-9]|3[0-8]),([0-9]|[12][0-9]|3[0-8])\))$/;
+const decimals = z
+	.string()
+	.max(32)
+	.regex(
+		DECIMALS,
+		"must be string or decimal(precision,scale) of at most 38 digits, such as decimal(38,10)",
+	);
+
 function isRegExp(text: string): boolean {
 	try {
 		return new RegExp(text) instanceof RegExp;
@@ -210,6 +221,11 @@ const sink = z
 					.describe(
 						"Levels of nesting that become columns, or parts of a variant; what lies deeper is JSON text.",
 					),
+				decimals: decimals
+					.default("string")
+					.describe(
+						"What MongoDB's Decimal128 becomes: string keeps its exact text; decimal(precision,scale) makes a number of it, and rescues what has no place there, such as NaN. A column of decimals that a table has already takes them as numbers either way, one of strings as texts. _id is text always.",
+					),
 				cacheTtl: durationText
 					.default("300s")
 					.describe(
@@ -231,6 +247,7 @@ const sink = z
 							onWiden: onWiden.optional(),
 							documents: documents.optional(),
 							maxDepth: maxDepth.optional(),
+							decimals: decimals.optional(),
 						}),
 					)
 					.max(1000)

@@ -13,7 +13,11 @@ import {
 	storageCredentials,
 } from "../storage/open.ts";
 import type { OnPositionLost } from "./position.ts";
-import type { SchemaConfig, SchemaRules } from "./schema-rules.ts";
+import {
+	decimalsOf,
+	type SchemaConfig,
+	type SchemaRules,
+} from "./schema-rules.ts";
 
 export type { SecretReader } from "../resource/kafka-access.ts";
 
@@ -154,14 +158,22 @@ function schemaConfig({
 	cacheTtl,
 	onConflict: _,
 	tables,
+	decimals,
 	...rules
 }: CdcPipeline["spec"]["sink"]["schema"]): SchemaConfig {
+	const name = "sink.schema.decimals";
 	return {
 		...rules,
+		decimals: decimalsOf(name, decimals),
 		cacheTtlMs: parseDuration(cacheTtl),
-		tables: tables.map(({ table, ...own }) => ({
+		tables: tables.map(({ table, decimals, ...own }) => ({
 			table: new RegExp(`^(?:${table})$`),
-			rules: own as Partial<SchemaRules>,
+			rules: {
+				...(own as Partial<SchemaRules>),
+				...(decimals === undefined
+					? {}
+					: { decimals: decimalsOf(`${name} of ${table}`, decimals) }),
+			},
 		})),
 	};
 }

@@ -14,6 +14,7 @@ import {
 } from "./config.ts";
 import {
 	DEFAULT_SCHEMA,
+	decimalsOf,
 	type SchemaConfig,
 	type SchemaRules,
 } from "./schema-rules.ts";
@@ -59,6 +60,8 @@ export const ENVIRONMENT = {
 		"what nested documents and arrays become: columns (default), variant or json",
 	DELTA_MAX_DEPTH:
 		"levels of nesting that become columns, or parts of a variant; what lies deeper is JSON (32, the most)",
+	DELTA_DECIMALS:
+		"what MongoDB's Decimal128 becomes: string (default) or a number, such as decimal(38,10)",
 	DELTA_SCHEMA_CACHE_TTL:
 		"seconds for which a table's schema is trusted without a look at the table (300); every commit checks it",
 	DELTA_BATCH_SIZE: "rows after which a table is committed (50000)",
@@ -225,6 +228,7 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 				"columns",
 			),
 			maxDepth: depth,
+			decimals: decimalsOf("DELTA_DECIMALS", env.DELTA_DECIMALS ?? "string"),
 			cacheTtlMs: whole("DELTA_SCHEMA_CACHE_TTL", 300) * 1000,
 		},
 		batch: {

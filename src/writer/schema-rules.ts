@@ -1,4 +1,6 @@
 import { type Documents, MAX_DEPTH } from "../change/row.ts";
+import type { DecimalType } from "../columnar/types.ts";
+import { ConfigError } from "../errors.ts";
 
 /** What to do with values that a table does not fit yet. */
 export interface SchemaRules {
@@ -15,6 +17,8 @@ export interface SchemaRules {
 	readonly documents: Documents;
 	/** Levels of nesting that are columns, or parts of variants; what lies deeper is JSON. */
 	readonly maxDepth: number;
+	/** What MongoDB's decimals become: their exact text, or numbers. */
+	readonly decimals: "string" | DecimalType;
 }
 
 export interface SchemaConfig extends SchemaRules {
@@ -33,6 +37,7 @@ export const DEFAULT_SCHEMA: SchemaConfig = {
 	onWiden: "widen",
 	documents: "columns",
 	maxDepth: MAX_DEPTH,
+	decimals: "string",
 	cacheTtlMs: 300_000,
 	tables: [],
 };
@@ -47,6 +52,25 @@ export function schemaRules(
 	return merged.contract === "evolve"
 		? merged
 		: { ...merged, onNewColumn: "rescue", onWiden: "rescue" };
+}
+
+/**
+ * `string` or `decimal(precision,scale)`, as `name` says.
+ * @throws ConfigError for anything else
+ */
+export function decimalsOf(
+	name: string,
+	text: string,
+): SchemaRules["decimals"] {
+	if (text === "string") return text;
+	const [, precision, scale] =
+		/^decimal\((\d{1,2}),\s*(\d{1,2})\)$/.exec(text) ?? [];
+	const [p, s] = [Number(precision), Number(scale)];
+	if (!(p >= 1 && p <= 38 && s <= p))
+		throw new ConfigError(
+			`${name}=${text} is neither string nor decimal(precision,scale) with up to 38 digits, of which the scale is no more than all: write string or, for example, decimal(38,10)`,
+		);
+	return `decimal(${p},${s})`;
 }
 
 /** Whether a table's schema can become another by what the source sends. */

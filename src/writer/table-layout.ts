@@ -32,6 +32,7 @@ export function decoderFor(
 		frozen: rules.contract === "freeze",
 		documents: rules.documents,
 		maxDepth: rules.maxDepth,
+		decimals: rules.decimals === "string" ? undefined : rules.decimals,
 		keyColumns,
 		flattened: snapshot?.metadata.configuration[RECORDS] === FLATTENED,
 		...(isRepeat === undefined ? {} : { isRepeat }),

@@ -115,6 +115,29 @@ export const DOCUMENT_CASES: readonly DocumentCase[] = [
 	{ type: "empty document, as the first value", json: "{}" },
 ];
 
+/** With `decimals: decimal(20,4)`. */
+export const DECIMAL_CASES: readonly DocumentCase[] = (
+	[
+		["12.500", "decimal(20,4)", "12.5000"],
+		["-0", "decimal(20,4)", "0.0000"],
+		["1E+3", "decimal(20,4)", "1000.0000"],
+		["-4.2E-7", "decimal(24,8)", "-0.00000042"],
+		[
+			"1234567890123456789012345678901234",
+			"decimal(38,4)",
+			"1234567890123456789012345678901234.0000",
+		],
+		["0.1234567890123456789012345678901234"],
+		["1E+6111"],
+		["NaN"],
+		["-Infinity"],
+	] as const
+).map(([text, delta, value = text]) => ({
+	type: "Decimal128",
+	json: `{"$numberDecimal": "${text}"}`,
+	...(delta === undefined ? {} : { delta, value }),
+}));
+
 /** A value without a counterpart: its Extended JSON. */
 function kept(type: string, json: string): DocumentCase {
 	return { type, json, delta: "string", value: JSON.stringify(json) };

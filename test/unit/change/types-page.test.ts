@@ -2,7 +2,16 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
 import type { DataType } from "../../../src/columnar/types.ts";
-import { DOCUMENT_CASES, TYPED_CASES } from "../../support/type-cases.ts";
+import {
+	DEFAULT_SCHEMA,
+	type SchemaRules,
+} from "../../../src/writer/schema-rules.ts";
+import {
+	DECIMAL_CASES,
+	DOCUMENT_CASES,
+	type DocumentCase,
+	TYPED_CASES,
+} from "../../support/type-cases.ts";
 import {
 	documentChange,
 	type RecordText,
@@ -32,21 +41,60 @@ const PLACES = [
 test.each(PLACES)(
 	"BSON's types become what the page says, %s",
 	async (_, json, type, value) => {
-		const fields = DOCUMENT_CASES.map((one, i) => `"c${i}":${json(one.json)}`);
-		const found = await written(
-			"mongodb",
-			documentChange(`{"_id":1,${fields.join(",")}}`),
-		);
-		for (const [i, { type: name, delta, value: stored = "" }] of Object.entries(
-			DOCUMENT_CASES,
-		))
-			expect([name, ...found(Number(i))]).toEqual(
-				delta === undefined
-					? [name, "none", "rescued"]
-					: [name, type(delta), value(stored)],
+		for (const [cases, decimals] of [
+			[DOCUMENT_CASES, "string"],
+			[DECIMAL_CASES, "decimal(20,4)"],
+		] as const) {
+			const fields = cases.map((one, i) => `"c${i}":${json(one.json)}`);
+			const found = await written(
+				"mongodb",
+				documentChange(`{"_id":1,${fields.join(",")}}`),
+				{ decimals },
 			);
+			for (const [i, one] of cases.entries())
+				expect([one.json, ...found(i)]).toEqual(
+					one.delta === undefined
+						? [one.json, "none", "rescued"]
+						: [one.json, type(one.delta), value(one.value ?? "")],
+				);
+		}
 	},
 );
+
+test("decimals of a column that is there go by its type, whatever the option says", async () => {
+	const table = new WrittenTable({
+		source: "mongodb",
+		mode: "upsert",
+		config: { schema: { ...DEFAULT_SCHEMA, decimals: "decimal(20,4)" } },
+	});
+	const decimal = (text: string): string => `{"$numberDecimal":"${text}"}`;
+	await table.write(
+		documentChange(
+			`{"_id":${decimal("1.0")},"s":"text","l":1,"b":1.5,"d":${decimal("2.5")}}`,
+		),
+	);
+	await table.write(
+		documentChange(
+			`{"_id":${decimal("NaN")},"s":${decimal("1.10")},"l":${decimal("2.25")},"b":${decimal("1.5")},"d":7}`,
+		),
+	);
+	expect(
+		(await table.snapshot()).schema.fields
+			.filter(({ name }) => name.length <= 3)
+			.map(({ name, type }) => `${name}: ${typeText(type)}`),
+	).toEqual([
+		"_id: string",
+		"s: string",
+		"l: decimal(24,4)",
+		"b: double",
+		"d: decimal(20,4)",
+	]);
+	const rows = await table.rows();
+	expect(rows.map(({ _id, s, l, b, d }) => [_id, s, l, b, d])).toEqual([
+		['"1.0"', '"text"', "1.0000", "1.5", "2.5000"],
+		['"NaN"', '"1.10"', "2.2500", undefined, "7.0000"],
+	]);
+});
 
 test.each(PLACES)(
 	"relational types become what the page says, %s",
@@ -91,16 +139,19 @@ test.each(PLACES)(
 );
 
 test("the page of types has these cases; vitest -u writes them", async () => {
-	const tables: Readonly<Record<string, string>> = {
-		mongodb: table(
+	const documents = (cases: readonly DocumentCase[]): string =>
+		table(
 			["BSON", "as Debezium writes it", "Delta", "value"],
-			DOCUMENT_CASES.map(({ type, json, delta, value }) => [
+			cases.map(({ type, json, delta, value }) => [
 				type,
 				code(json),
 				delta === undefined ? "rescued" : code(delta),
 				value === undefined ? "" : code(value),
 			]),
-		),
+		);
+	const tables: Readonly<Record<string, string>> = {
+		mongodb: documents(DOCUMENT_CASES),
+		decimals: documents(DECIMAL_CASES),
 		relational: table(
 			["Debezium", "in a record", "Delta", "value", "without a schema"],
 			TYPED_CASES.map(({ type, json, delta, value, plain }) => [
@@ -125,8 +176,13 @@ test("the page of types has these cases; vitest -u writes them", async () => {
 async function written(
 	source: "mongodb" | "postgresql",
 	record: RecordText,
+	rules: Partial<SchemaRules> = {},
 ): Promise<(i: number) => [type: string, value: string]> {
-	const table = new WrittenTable({ source, mode: "upsert" });
+	const table = new WrittenTable({
+		source,
+		mode: "upsert",
+		config: { schema: { ...DEFAULT_SCHEMA, ...rules } },
+	});
 	await table.write(record);
 	const { schema } = await table.snapshot();
 	const [row = {}] = await table.rows();

@@ -204,6 +204,22 @@ test("with contract rescue a new column of the table is used for the very batch 
 	);
 });
 
+test("DELTA_DECIMALS that is no type is named, with what it could be", () => {
+	const read = (text: string) =>
+		writerConfigFromEnvironment({
+			KAFKA_BOOTSTRAP_SERVERS: "k:9092",
+			KAFKA_TOPIC_PATTERN: ".*",
+			DELTA_TABLE_BASE_PATH: "file:///lake",
+			DELTA_DECIMALS: text,
+		}).schema?.decimals;
+	expect(read("string")).toBe("string");
+	expect(read("decimal(38, 10)")).toBe("decimal(38,10)");
+	for (const text of ["decimal(39,1)", "decimal(5,9)", "decimal(0,0)", "exact"])
+		expect(() => read(text)).toThrow(
+			`DELTA_DECIMALS=${text} is neither string nor decimal(precision,scale)`,
+		);
+});
+
 test("after DELTA_SCHEMA_CACHE_TTL a schema is looked at before files are written for it", async () => {
 	for (const [cacheTtlMs, files] of [
 		[300_000, 1],
