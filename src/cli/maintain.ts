@@ -1,4 +1,3 @@
-import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { ConfigError, messageOf, TributaryError } from "../errors.ts";
 import {
@@ -23,6 +22,7 @@ import { sinkCredentials } from "../writer/config.ts";
 import { readPipelineFiles } from "./pipeline-file.ts";
 import { engineOn } from "./table/open.ts";
 import { sizeText } from "./table/size-text.ts";
+import { leaveMessage } from "./termination.ts";
 
 export const MAINTAIN_USAGE = `Usage: tributary maintain optimize|vacuum (--location L | --config FILE) [flags]
 
@@ -34,6 +34,7 @@ together and leaves deleted rows out, vacuum deletes files that no version withi
   --target-file-size S   optimize: such as 256Mi; delta.targetFileSize, or 256Mi, when absent
   --z-order A,B          optimize: rows in the order of a Z-curve, in tables that have these columns
   --retention T          vacuum: such as 168h; a table that wants more keeps more
+  --exclude FOLDER       leave out the table in this folder below the location; repeat for more
   --json                 the report as JSON
   --help
 `;
@@ -75,18 +76,19 @@ export async function maintainCommand(
 					credentials,
 				),
 			task,
+			exclude: new Set(flags.exclude ?? []),
 			log,
 			now: Date.now,
 			signal: stop.signal,
 		});
 	} catch (error) {
-		leaveResult({ operation, error: messageOf(error) });
+		leaveMessage(reportMessage({ operation, error: messageOf(error) }));
 		throw error;
 	} finally {
 		process.off("SIGTERM", onSignal);
 		process.off("SIGINT", onSignal);
 	}
-	leaveResult(report);
+	leaveMessage(reportMessage(report));
 	out.write(
 		flags.json === true ? `${JSON.stringify(report)}\n` : textOf(report),
 	);
@@ -111,6 +113,7 @@ function parse(argv: readonly string[]) {
 				"target-file-size": { type: "string" },
 				"z-order": { type: "string" },
 				retention: { type: "string" },
+				exclude: { type: "string", multiple: true },
 				json: { type: "boolean" },
 				help: { type: "boolean", short: "h" },
 			},
@@ -219,24 +222,31 @@ function textOf(report: MaintenanceReport): string {
 const MESSAGE_BYTES = 4096;
 const SHOWN_FAILURES = 5;
 
-/** Where the operator finds the result of a run: the message that its container leaves. */
-function leaveResult(
-	result: MaintenanceReport | { operation: string; error: string },
-): void {
-	const file = "/dev/termination-log";
-	if (!existsSync(file)) return;
-	const short =
-		"failed" in result
-			? {
-					...result,
-					failures: result.failed.length,
-					failed: result.failed
-						.slice(0, SHOWN_FAILURES)
-						.map(({ table, message }) => ({
-							table: table.slice(0, 200),
-							message: message.slice(0, 400),
-						})),
-				}
-			: { ...result, error: result.error.slice(0, 2000) };
-	writeFileSync(file, JSON.stringify(short).slice(0, MESSAGE_BYTES));
+/**
+ * The report as the operator finds it, in the message that the container leaves: tables that something
+ * was done to are listed as far as there is room, and `complete` says whether all are.
+ */
+export function reportMessage(
+	report: MaintenanceReport | { operation: string; error: string },
+): string {
+	if ("error" in report)
+		return JSON.stringify({ ...report, error: report.error.slice(0, 2000) });
+	const short = {
+		...report,
+		failures: report.failed.length,
+		failed: report.failed
+			.slice(0, SHOWN_FAILURES)
+			.map(({ table, message }) => ({
+				table: table.slice(0, 200),
+				message: message.slice(0, 400),
+			})),
+	};
+	for (let listed = report.each.length; ; listed = Math.floor(listed / 2)) {
+		const text = JSON.stringify({
+			...short,
+			each: report.each.slice(0, listed),
+			complete: listed === report.each.length,
+		});
+		if (listed === 0 || Buffer.byteLength(text) <= MESSAGE_BYTES) return text;
+	}
 }

@@ -1,9 +1,11 @@
 import { clusteringColumns } from "../delta/clustering.ts";
 import type { Engine } from "../delta/engine.ts";
-import { loadSnapshot, type Snapshot } from "../delta/snapshot.ts";
+import { followLog, loadSnapshot, type Snapshot } from "../delta/snapshot.ts";
 import { messageOf } from "../errors.ts";
 import { type Logger, redactUris } from "../observe/log.ts";
+import type { TableFigures } from "../resource/job-result.ts";
 import type { ObjectStore } from "../storage/store.ts";
+import { figuresOf } from "./figures.ts";
 import { findTables } from "./find-tables.ts";
 import { optimize } from "./optimize.ts";
 import { ownRetention, vacuum } from "./vacuum.ts";
@@ -33,6 +35,10 @@ export interface MaintenanceReport {
 	readonly filesAdded: number;
 	readonly bytesRemoved: number;
 	readonly bytesAdded: number;
+	/** Each table that something was done to. */
+	readonly each: readonly ({ readonly table: string } & Figures)[];
+	/** Of the table itself, where the location is one. */
+	readonly table?: TableFigures;
 	/** Ended by a signal before the last table. */
 	readonly interrupted: boolean;
 	readonly failed: readonly {
@@ -47,16 +53,20 @@ export interface LocationOptions {
 	/** The engine of a table in a folder below it; "" for the location itself. */
 	readonly engineOf: (folder: string) => Engine;
 	readonly task: Task;
+	/** Folders of tables that are left out. */
+	readonly exclude?: ReadonlySet<string>;
 	readonly log: Logger;
 	readonly now: () => number;
 	/** Ends the work after the commit that is under way. */
 	readonly signal?: AbortSignal;
 }
 
-type Figures = Pick<
-	MaintenanceReport,
-	"filesRemoved" | "filesAdded" | "bytesRemoved" | "bytesAdded"
->;
+interface Figures {
+	readonly filesRemoved: number;
+	readonly filesAdded: number;
+	readonly bytesRemoved: number;
+	readonly bytesAdded: number;
+}
 
 /**
  * Does the task to each table below a location, one after another. A table that can't be worked on is
@@ -66,7 +76,7 @@ type Figures = Pick<
 export async function maintainLocation(
 	options: LocationOptions,
 ): Promise<MaintenanceReport> {
-	const { store, engineOf, task, log, now, signal } = options;
+	const { store, engineOf, task, exclude, log, now, signal } = options;
 	const started = now();
 	const failed: { table: string; message: string }[] = [];
 	const sum = {
@@ -75,9 +85,12 @@ export async function maintainLocation(
 		bytesRemoved: 0,
 		bytesAdded: 0,
 	};
+	const each: ({ table: string } & Figures)[] = [];
+	let own: TableFigures | undefined;
 	let tables = 0;
 	for await (const table of findTables(store)) {
 		if (signal?.aborted === true) break;
+		if (exclude?.has(table) === true) continue;
 		try {
 			const engine = engineOf(table);
 			const snapshot = await loadSnapshot(engine);
@@ -86,6 +99,12 @@ export async function maintainLocation(
 			const figures = await maintain(engine, snapshot, task, signal);
 			for (const [name, value] of Object.entries(figures))
 				sum[name as keyof Figures] += value;
+			if (figures.filesRemoved + figures.filesAdded > 0)
+				each.push({ table, ...figures });
+			if (table === "") {
+				const newest = await followLog(engine, snapshot);
+				own = await figuresOf(engine, newest.snapshot);
+			}
 			log.info({ table, operation: task.do, ...figures }, "table maintained");
 		} catch (error) {
 			failed.push({ table, message: redactUris(messageOf(error)) });
@@ -98,6 +117,8 @@ export async function maintainLocation(
 		finished: new Date(now()).toISOString(),
 		tables,
 		...sum,
+		each,
+		...(own !== undefined && { table: own }),
 		interrupted: signal?.aborted === true,
 		failed,
 	};

@@ -9,6 +9,8 @@ export const LABELS = {
 	component: "app.kubernetes.io/component",
 	managedBy: "app.kubernetes.io/managed-by",
 	pipeline: `${API_GROUP}/pipeline`,
+	table: `${API_GROUP}/table`,
+	operation: `${API_GROUP}/operation`,
 } as const;
 
 export const ANNOTATIONS = {
@@ -56,6 +58,66 @@ export const MAINTENANCE_CONTAINER = "maintain";
 export const OPERATIONS = ["optimize", "vacuum"] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
+/**
+ * The name of the `DeltaTable` of a pipeline's table, always the same for the same folder. A pipeline's
+ * name has no dot, so no two tables share one; what can't be in a name is told apart by a hash.
+ */
+export function tableName(pipeline: string, path: string): string {
+	const plain = `${pipeline}.${path.replaceAll("/", ".")}`;
+	const clean = path
+		.split("/")
+		.every((part) => /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(part));
+	if (clean && plain.length <= LABEL_VALUE) return plain;
+	const slug = plain
+		.toLowerCase()
+		.replace(/[^a-z0-9.]+/g, "-")
+		.replace(/[-.]*\.[-.]*/g, ".")
+		.slice(0, LABEL_VALUE - HASH - 1)
+		.replace(/[-.]+$/, "");
+	return `${slug}-${hashOf(path)}`;
+}
+
+/** The longest value of a label. */
+const LABEL_VALUE = 63;
+const HASH = 8;
+
+function hashOf(text: string): string {
+	return createHash("sha256").update(text).digest("hex").slice(0, HASH);
+}
+
+/** What Jobs do to a table. */
+export type TableTask = Operation | "apply";
+
+/** Of what is made for a table; the hash keeps it apart from what is made for a pipeline. */
+export function tableJobName(table: string, task: TableTask): string {
+	return derivedName(`table/${table}`, table, task);
+}
+
+/** Of the Job of an operation. */
+export function operationJobName(operation: string): string {
+	return derivedName(`operation/${operation}`, operation, "run");
+}
+
+/** Jobs' names have no dot: they become the host names of pods. */
+function derivedName(identity: string, owner: string, suffix: string): string {
+	const room = CRON_JOB_NAME - suffix.length - HASH - 2;
+	const slug = owner.replaceAll(".", "-").slice(0, room).replace(/-+$/, "");
+	return `${slug}-${hashOf(identity)}-${suffix}`;
+}
+
+export function tableLabels(
+	table: string,
+	task: TableTask | "operation",
+): Record<string, string> {
+	return {
+		[LABELS.name]: "tributary-maintenance",
+		[LABELS.instance]: table,
+		[LABELS.table]: table,
+		[LABELS.component]: task,
+		[LABELS.managedBy]: MANAGED_BY,
+	};
+}
+
 /** A CronJob's name, which Kubernetes lets have so many letters, for its Jobs add some. */
 const CRON_JOB_NAME = 52;
 
@@ -66,7 +128,7 @@ export function maintenanceName(
 ): string {
 	const name = `${pipeline}-${operation}`;
 	if (name.length <= CRON_JOB_NAME) return name;
-	const hash = createHash("sha256").update(pipeline).digest("hex").slice(0, 8);
+	const hash = hashOf(pipeline);
 	const room = CRON_JOB_NAME - operation.length - hash.length - 2;
 	return `${pipeline.slice(0, room)}-${hash}-${operation}`;
 }

@@ -9,18 +9,23 @@ import { WorkQueue } from "../kube/work-queue.ts";
 import { serveHealth } from "../observe/http.ts";
 import type { Logger } from "../observe/log.ts";
 import { CDC_PIPELINE } from "../resource/kinds.ts";
+import { DELTA_TABLE, TABLE_OPERATION } from "../resource/table-kinds.ts";
 import { operatorCanary } from "./canary.ts";
 import { type Connectors, fenceConnectors } from "./cdc-pipeline/connector.ts";
 import { pipelineReconcile } from "./cdc-pipeline/reconcile.ts";
 import { httpWriterReport } from "./cdc-pipeline/writer-report.ts";
+import { tableReconcile } from "./delta-table/reconcile.ts";
 import type { OperatorSettings } from "./environment.ts";
 import { type OperatorMetrics, operatorMetrics } from "./metrics.ts";
 import { WRITER_PORT } from "./names.ts";
 import { createStores, OWNER_KINDS, type OwnerKind } from "./stores.ts";
+import { operationReconcile } from "./table-operation/reconcile.ts";
 
 /** Name of each controller, and of its queue, in metrics. */
 const CONTROLLERS: Readonly<Record<OwnerKind, string>> = {
 	pipeline: CDC_PIPELINE.singular,
+	table: DELTA_TABLE.singular,
+	operation: TABLE_OPERATION.singular,
 };
 /** A watch that stays silent for so long in spite of all retries means that this process is stuck. */
 const DEAF_MS = 600_000;
@@ -141,6 +146,8 @@ export async function runOperator(options: {
 			connectors: fenceConnectors(options.connectors, mayWrite),
 			askWriter: httpWriterReport(options.writerPort ?? WRITER_PORT),
 		}),
+		table: tableReconcile(shared),
+		operation: operationReconcile(shared),
 	};
 
 	function work(kind: OwnerKind, term: AbortSignal): Promise<void> {

@@ -9,23 +9,31 @@ import {
 	type ChildKind,
 	type ConfigMap,
 	type CronJob,
+	type Job,
+	type OperationObject,
 	type PipelineObject,
 	type Pod,
 	type StatefulSet,
+	type TableObject,
 	TYPES,
 } from "./types.ts";
 
 /** Kinds with a controller of their own, each with the label by which what it made names it. */
 export const OWNERS = {
 	pipeline: LABELS.pipeline,
+	table: LABELS.table,
+	operation: LABELS.operation,
 } as const;
 export type OwnerKind = keyof typeof OWNERS;
 export const OWNER_KINDS = Object.keys(OWNERS) as readonly OwnerKind[];
 
-type Watched = OwnerKind | "pod" | "cronJob" | ChildKind;
+type Watched = OwnerKind | "pod" | "job" | "cronJob" | ChildKind;
 
 interface Objects extends Record<Watched, KubeObject> {
 	readonly pipeline: PipelineObject;
+	readonly table: TableObject;
+	readonly operation: OperationObject;
+	readonly job: Job;
 	readonly pod: Pod;
 	readonly cronJob: CronJob;
 	readonly configMap: ConfigMap;
@@ -35,6 +43,7 @@ interface Objects extends Record<Watched, KubeObject> {
 const WATCHED: readonly Watched[] = [
 	...OWNER_KINDS,
 	"pod",
+	"job",
 	"cronJob",
 	...CHILD_KINDS,
 ];
@@ -86,6 +95,10 @@ export function createStores(options: {
 			before === undefined ||
 			asks(object, before);
 		if (isOwner(kind) && news) wake(kind, key);
+		// What a pipeline's writers told is the status of its tables, and its settings are theirs.
+		if (kind === "pipeline")
+			for (const { metadata } of children("table", "pipeline", key))
+				wake("table", `${metadata.namespace ?? ""}/${metadata.name}`);
 		for (const owner of OWNER_KINDS) {
 			if (owner === kind) continue;
 			const now = ownerKey(owner, object);

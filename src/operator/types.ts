@@ -1,7 +1,11 @@
 import type { Condition } from "../kube/conditions.ts";
 import type { KubeObject, ResourceType } from "../kube/object.ts";
 import type { CdcPipelineStatus } from "../resource/cdc-pipeline-status.ts";
+import type { ResourceKind } from "../resource/crd.ts";
+import type { DeltaTableStatus } from "../resource/delta-table-status.ts";
 import { CDC_PIPELINE } from "../resource/kinds.ts";
+import { DELTA_TABLE, TABLE_OPERATION } from "../resource/table-kinds.ts";
+import type { TableOperationStatus } from "../resource/table-operation-status.ts";
 
 /** The parts of the cluster's objects that the operator reads. */
 
@@ -29,6 +33,26 @@ export interface CronJob extends KubeObject {
 
 export interface ConfigMap extends KubeObject {
 	readonly data?: Readonly<Record<string, string>>;
+}
+
+export interface Job extends KubeObject {
+	readonly status?: {
+		readonly startTime?: string;
+		readonly conditions?: readonly Pick<
+			Condition,
+			"type" | "status" | "reason" | "message" | "lastTransitionTime"
+		>[];
+	};
+}
+
+export interface TableObject extends KubeObject {
+	readonly spec: unknown;
+	readonly status?: DeltaTableStatus;
+}
+
+export interface OperationObject extends KubeObject {
+	readonly spec: unknown;
+	readonly status?: TableOperationStatus;
 }
 
 export interface ContainerStatus {
@@ -72,13 +96,21 @@ export interface Secret {
 	readonly data?: Readonly<Record<string, string>>;
 }
 
+/** Where objects of one of our kinds are served. */
+export function servedAs({
+	group,
+	version,
+	kind,
+	plural,
+}: ResourceKind): ResourceType {
+	return { group, version, kind, plural };
+}
+
 export const TYPES = {
-	pipeline: {
-		group: CDC_PIPELINE.group,
-		version: CDC_PIPELINE.version,
-		kind: CDC_PIPELINE.kind,
-		plural: CDC_PIPELINE.plural,
-	},
+	pipeline: servedAs(CDC_PIPELINE),
+	table: servedAs(DELTA_TABLE),
+	operation: servedAs(TABLE_OPERATION),
+	job: { group: "batch", version: "v1", kind: "Job", plural: "jobs" },
 	configMap: {
 		group: "",
 		version: "v1",

@@ -1,17 +1,6 @@
 import { z } from "zod";
 import { pipelineActionsStatus } from "./cdc-pipeline-actions.ts";
-
-const time = z.string().max(64);
-
-/** A condition as `meta/v1` defines it. */
-export const condition = z.strictObject({
-	type: z.string().max(316),
-	status: z.enum(["True", "False", "Unknown"]),
-	observedGeneration: z.int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
-	lastTransitionTime: time.meta({ format: "date-time" }),
-	reason: z.string().max(1024),
-	message: z.string().max(32_768),
-});
+import { conditions, count, observedGeneration, time } from "./status.ts";
 
 export const PHASES = [
 	"Pending",
@@ -22,8 +11,6 @@ export const PHASES = [
 	"Failed",
 	"Deleting",
 ] as const;
-
-const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const table = z.strictObject({
 	name: z.string().describe("Name of the table below spec.sink.location."),
@@ -78,20 +65,10 @@ export const cdcPipelineStatus = z
 			.describe(
 				"Pending: not yet at work; Running; Degraded: at work, but a part has failed; Paused; Stopped; Failed: nothing flows until a person acts; Deleting.",
 			),
-		observedGeneration: count
-			.optional()
-			.describe("Generation of the specification that this status is about."),
-		conditions: z
-			.array(condition)
-			.max(16)
-			.optional()
-			.meta({
-				"x-kubernetes-list-type": "map",
-				"x-kubernetes-list-map-keys": ["type"],
-			})
-			.describe(
-				"Ready, SecretsResolved, ConnectorReady, WriterReady, with a reason and the next step.",
-			),
+		observedGeneration,
+		conditions: conditions(
+			"Ready, SecretsResolved, ConnectorReady, WriterReady, with a reason and the next step.",
+		),
 		tables: z
 			.array(table)
 			.max(10_000)

@@ -8,6 +8,7 @@ import {
 import { cdcPipelineStatus } from "./cdc-pipeline-status.ts";
 import type { ResourceKind } from "./crd.ts";
 import { validationRules } from "./rules.ts";
+import { DELTA_TABLE, TABLE_OPERATION } from "./table-kinds.ts";
 
 export const CDC_PIPELINE: ResourceKind = {
 	group: API_GROUP,
@@ -73,4 +74,8 @@ export const CDC_PIPELINE: ResourceKind = {
 };
 
 /** Every kind that this version of the product serves. */
-export const KINDS: readonly ResourceKind[] = [CDC_PIPELINE];
+export const KINDS: readonly ResourceKind[] = [
+	CDC_PIPELINE,
+	DELTA_TABLE,
+	TABLE_OPERATION,
+];

@@ -70,18 +70,26 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   # patch: the finalizer
   verbs: [list, watch, patch]
 - apiGroups: [tributary.dev]
-  resources: [cdcpipelines/status]
+  resources: [deltatables]
+  # those of a pipeline's tables
+  verbs: [list, watch, create, patch]
+- apiGroups: [tributary.dev]
+  resources: [tableoperations]
+  # delete: ttlSecondsAfterFinished
+  verbs: [list, watch, delete]
+- apiGroups: [tributary.dev]
+  resources: [cdcpipelines/status, deltatables/status, tableoperations/status]
   verbs: [patch]
 - apiGroups: [tributary.dev]
-  resources: [cdcpipelines/finalizers]
+  resources: [cdcpipelines/finalizers, deltatables/finalizers, tableoperations/finalizers]
   # owner references that block deletion
   verbs: [update]
 - apiGroups: [apps]
   resources: [statefulsets]
   verbs: [list, watch, create, patch, delete]
 - apiGroups: [batch]
-  resources: [cronjobs]
-  verbs: [list, watch, create, patch]
+  resources: [cronjobs, jobs]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [configmaps, services, serviceaccounts]
   # server-side apply creates by patch

@@ -11,10 +11,10 @@ import {
 	writerFeatures,
 } from "../../delta/features.ts";
 import { readLastCheckpoint } from "../../delta/last-checkpoint.ts";
-import { commitPath } from "../../delta/log.ts";
-import { readCommit, totalsOf } from "../../delta/snapshot.ts";
+import { totalsOf } from "../../delta/snapshot.ts";
 import type { Summary } from "../../delta/summary.ts";
 import { messageOf, TributaryError } from "../../errors.ts";
+import { committedAt } from "../../maintain/figures.ts";
 import { openSummary, openTable, type TableContext } from "./open.ts";
 
 /** What there is to say of a table; of its newest version, without reading the list of its files. */
@@ -25,7 +25,7 @@ export async function showTable(context: TableContext): Promise<void> {
 	const shown = {
 		url: summary.url,
 		version: summary.version,
-		committed: await committedAt(context, summary),
+		committed: (await committedAt(engine, summary.version)) ?? null,
 		id: metadata.id,
 		name: metadata.name ?? null,
 		description: metadata.description ?? null,
@@ -62,19 +62,6 @@ async function summaryOf(context: TableContext): Promise<Summary> {
 		txns: [...snapshot.txns.values()] satisfies SetTransaction[],
 		totals: totalsOf(snapshot),
 	};
-}
-
-/** As time travel sees it: the in-commit timestamp, else the time of the commit's file. */
-async function committedAt(
-	{ engine }: TableContext,
-	{ version }: Summary,
-): Promise<string | null> {
-	const file = await engine.store.head(commitPath(version));
-	if (file === undefined) return null;
-	let ms = file.modified;
-	for (const action of (await readCommit(engine, version)) ?? [])
-		if ("commitInfo" in action) ms = action.commitInfo.inCommitTimestamp ?? ms;
-	return new Date(ms).toISOString();
 }
 
 interface ShownFeature {

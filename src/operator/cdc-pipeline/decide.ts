@@ -1,9 +1,16 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ConnectAccess } from "../../connect/client.ts";
 import { type Manifest, needsApply } from "../../kube/apply.ts";
 import type { KubeObject } from "../../kube/object.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
 import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
+import {
+	type DeltaTableSpec,
+	deltaTableSpec,
+} from "../../resource/delta-table.ts";
+import { overrides } from "../../resource/maintenance.ts";
 import { connectAccess } from "../../resource/secrets.ts";
+import { pipelineTable } from "../delta-table/manifests.ts";
 import { OPERATIONS, type Operation } from "../names.ts";
 import {
 	CHILD_KINDS,
@@ -11,6 +18,7 @@ import {
 	type CronJob,
 	type Pod,
 	type StatefulSet,
+	type TableObject,
 } from "../types.ts";
 import type { ActionsGiven } from "./connector.ts";
 import { cronJob } from "./cron-job.ts";
@@ -36,6 +44,8 @@ export interface Observed {
 		readonly statefulSet?: StatefulSet;
 	};
 	readonly cronJobs: Readonly<Partial<Record<Operation, CronJob>>>;
+	/** Those of the pipeline's tables, and those that stand where one of them belongs, by name. */
+	readonly tables: ReadonlyMap<string, TableObject>;
 	/** Of the writers. */
 	readonly pods: readonly Pod[];
 	readonly maintenancePods: Readonly<Record<Operation, readonly Pod[]>>;
@@ -46,7 +56,7 @@ export interface Observed {
 export type Action =
 	| {
 			readonly do: "apply";
-			readonly kind: ChildKind | "cronJob";
+			readonly kind: ChildKind | "cronJob" | "table";
 			readonly manifest: Manifest;
 	  }
 	| {
@@ -110,6 +120,7 @@ export function decide(observed: Observed, image: WriterImage): Plan {
 			});
 		// None that were never made: there is no configuration for them.
 		actions.push(...maintain(observed, image, { existing: true }));
+		actions.push(...tables(observed));
 		return { actions, configHash: hash, replicas };
 	}
 	// Writers at work go on with what they have until what they would need next is there.
@@ -124,12 +135,13 @@ export function decide(observed: Observed, image: WriterImage): Plan {
 				actions.push({ do: "apply", kind, manifest });
 		}
 	actions.push(...maintain(observed, image, { existing: blocked }));
+	actions.push(...tables(observed));
 	return { actions, configHash: hash, replicas };
 }
 
 /** The CronJobs as they should be; `existing`: only those that are there. */
 function maintain(
-	{ pipeline, uid, cronJobs }: Observed,
+	{ pipeline, uid, cronJobs, tables }: Observed,
 	image: WriterImage,
 	{ existing }: { readonly existing: boolean },
 ): Action[] {
@@ -141,9 +153,52 @@ function maintain(
 			ownerOf(pipeline, uid),
 			image,
 			operation,
+			ownCronJobs(tables.values(), operation),
 		);
 		return needsApply(child, manifest)
 			? [{ do: "apply" as const, kind: "cronJob" as const, manifest }]
+			: [];
+	});
+}
+
+/** A `DeltaTable` for each table that the writers have told of. */
+function tables({
+	pipeline,
+	uid,
+	figures,
+	before,
+	tables,
+}: Observed): Action[] {
+	const paths = new Set(
+		[...(before?.tables ?? []), ...figures.tables].map(({ name }) => name),
+	);
+	return [...paths].flatMap((path) => {
+		const manifest = pipelineTable(pipeline, ownerOf(pipeline, uid), path);
+		const child = tables.get(manifest.metadata.name);
+		if (child !== undefined && (leaving(child) || !isTable(child, manifest)))
+			return [];
+		return needsApply(child, manifest)
+			? [{ do: "apply" as const, kind: "table" as const, manifest }]
+			: [];
+	});
+}
+
+/** One of that name that is another table is somebody's own, and is left alone. */
+function isTable(child: TableObject, manifest: { spec: object }): boolean {
+	const { pipelineRef, path } = child.spec as Partial<DeltaTableSpec>;
+	return isDeepStrictEqual({ pipelineRef, path }, manifest.spec);
+}
+
+/** Folders of the tables that have settings, and so CronJobs, of their own. */
+function ownCronJobs(
+	tables: Iterable<TableObject>,
+	operation: Operation,
+): string[] {
+	return [...tables].flatMap((table) => {
+		if (leaving(table)) return [];
+		const spec = deltaTableSpec.safeParse(table.spec).data;
+		return spec?.path !== undefined && overrides(spec.maintenance, operation)
+			? [spec.path]
 			: [];
 	});
 }

@@ -1,16 +1,23 @@
 import { z } from "zod";
-import { redactUris } from "../../observe/log.ts";
 import type {
 	CdcPipelineStatus,
 	MaintenanceRun,
 } from "../../resource/cdc-pipeline-status.ts";
-import { MAINTENANCE_CONTAINER, OPERATIONS, type Operation } from "../names.ts";
+import { tableFigures } from "../../resource/job-result.ts";
+import { OPERATIONS, type Operation } from "../names.ts";
+import {
+	type Ended,
+	endedRuns,
+	leftBy,
+	shownMessage,
+	wordsOf,
+} from "../pod-result.ts";
 import type { Pod } from "../types.ts";
 
 const count = z.number().int().min(0);
 
 /** The message that a run leaves when it ends. */
-const report = z.object({
+export const maintenanceReport = z.object({
 	tables: count,
 	filesRemoved: count,
 	filesAdded: count,
@@ -19,13 +26,26 @@ const report = z.object({
 	interrupted: z.boolean(),
 	failures: count,
 	failed: z.array(z.object({ table: z.string(), message: z.string() })),
+	/** Tables that something was done to. */
+	each: z
+		.array(
+			z.object({
+				table: z.string(),
+				filesRemoved: count,
+				filesAdded: count,
+				bytesRemoved: count,
+				bytesAdded: count,
+			}),
+		)
+		.optional(),
+	/** Whether all of these are listed. */
+	complete: z.boolean().optional(),
+	/** The table itself afterwards, of a run on one table. */
+	table: tableFigures.optional(),
 });
 
 /** A run that could not even begin. */
-const refusal = z.object({ error: z.string() });
-
-/** The longest message of the status. */
-const MESSAGE_LENGTH = 1000;
+export const refusal = z.object({ error: z.string() });
 
 /**
  * The last runs of a pipeline's CronJobs, by what their pods left; a run stays in the status when its
@@ -38,10 +58,8 @@ export function maintenanceStatus(
 	const maintenance: Partial<Record<Operation, MaintenanceRun>> = {};
 	for (const operation of OPERATIONS) {
 		const known = before?.maintenance?.[operation];
-		const last = pods[operation]
-			.flatMap((pod) => runOf(pod) ?? [])
-			.sort((a, b) => (a.finished < b.finished ? -1 : 1))
-			.at(-1);
+		const ended = endedRuns(pods[operation]).at(-1);
+		const last = ended && runOf(ended);
 		const run =
 			last === undefined ||
 			(known !== undefined && known.finished >= last.finished)
@@ -59,51 +77,36 @@ export function maintenanceStatus(
 	return Object.keys(maintenance).length === 0 ? {} : { maintenance };
 }
 
-function runOf({ metadata, status }: Pod): MaintenanceRun | undefined {
-	const ended = status?.containerStatuses?.find(
-		({ name }) => name === MAINTENANCE_CONTAINER,
-	)?.state?.terminated;
-	if (ended?.finishedAt === undefined) return undefined;
-	const said = parsed(ended.message);
+function runOf(ended: Ended): MaintenanceRun {
 	const result = ended.exitCode === 0 ? "Succeeded" : "Failed";
-	const figures = report.safeParse(said);
 	const times = {
-		pod: metadata.name,
-		...(ended.startedAt !== undefined && { started: ended.startedAt }),
-		finished: ended.finishedAt,
+		pod: ended.pod.metadata.name,
+		...(ended.started !== undefined && { started: ended.started }),
+		finished: ended.finished,
 	};
-	if (!figures.success)
+	const figures = leftBy(ended, maintenanceReport);
+	if (figures === undefined) {
+		const said = leftBy(ended, refusal)?.error;
 		return {
 			...times,
 			result,
-			message: shortened(
-				refusal.safeParse(said).data?.error ??
-					ended.message ??
-					ended.reason ??
-					"the container left no message; kubectl logs may tell more",
-			),
+			message: said === undefined ? wordsOf(ended) : shownMessage(said),
 		};
-	const { failed, failures, interrupted, ...rest } = figures.data;
+	}
+	const { failed, failures, interrupted, tables, ...rest } = figures;
+	const { filesRemoved, filesAdded, bytesRemoved, bytesAdded } = rest;
 	const [first] = failed;
 	return {
 		...times,
 		result,
-		...rest,
+		tables,
+		filesRemoved,
+		filesAdded,
+		bytesRemoved,
+		bytesAdded,
 		failures,
 		...(first === undefined
 			? interrupted && { message: "interrupted; the next run goes on" }
-			: { message: shortened(`${first.table}: ${first.message}`) }),
+			: { message: shownMessage(`${first.table}: ${first.message}`) }),
 	};
-}
-
-function parsed(message: string | undefined): unknown {
-	try {
-		return JSON.parse(message ?? "");
-	} catch {
-		return undefined; // It is the end of the log, which is shown as it is.
-	}
-}
-
-function shortened(message: string): string {
-	return redactUris(message).trim().slice(-MESSAGE_LENGTH);
 }

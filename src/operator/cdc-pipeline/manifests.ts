@@ -23,11 +23,19 @@ export function writerMeta(
 	};
 }
 
-export function ownerOf(pipeline: CdcPipeline, uid: string): OwnerReference {
+/** Of what is made for an object of ours. */
+export function ownerOf(
+	object: {
+		readonly apiVersion: string;
+		readonly kind: string;
+		readonly metadata: { readonly name: string };
+	},
+	uid: string,
+): OwnerReference {
 	return {
-		apiVersion: pipeline.apiVersion,
-		kind: pipeline.kind,
-		name: pipeline.metadata.name,
+		apiVersion: object.apiVersion,
+		kind: object.kind,
+		name: object.metadata.name,
 		uid,
 		controller: true,
 		blockOwnerDeletion: true,

@@ -12,6 +12,7 @@ import {
 	FINALIZER,
 	maintenanceName,
 	OPERATIONS,
+	tableName,
 	writerName,
 } from "../names.ts";
 import { CHILD_KINDS, type PipelineObject, TYPES } from "../types.ts";
@@ -22,7 +23,7 @@ import { finalize } from "./finalize.ts";
 import { CONDITIONS, REASONS } from "./reasons.ts";
 import { readSecrets } from "./secrets.ts";
 import { invalidStatus, pipelineStatus } from "./status.ts";
-import { writerFigures } from "./writer-report.ts";
+import { type WriterFigures, writerFigures } from "./writer-report.ts";
 
 /** How often a pipeline is looked at although nothing was heard of it. */
 const WORKING_MS = 10_000;
@@ -123,6 +124,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 					return job === undefined ? [] : [[operation, job]];
 				}),
 			),
+			tables: tablesOf(key, object, figures),
 			pods,
 			maintenancePods: {
 				optimize: stores.pods("pipeline", key, "optimize"),
@@ -131,6 +133,22 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 			secrets,
 			figures,
 		};
+	}
+
+	function tablesOf(
+		key: string,
+		object: PipelineObject,
+		figures: WriterFigures,
+	): Observed["tables"] {
+		const { namespace, name } = splitKey(key);
+		const found = stores.children("table", "pipeline", key);
+		const tables = new Map(found.map((table) => [table.metadata.name, table]));
+		for (const told of [...(object.status?.tables ?? []), ...figures.tables]) {
+			const wanted = tableName(name, told.name);
+			const table = stores.get("table", `${namespace}/${wanted}`);
+			if (table !== undefined) tables.set(wanted, table);
+		}
+		return tables;
 	}
 
 	async function act(

@@ -5,6 +5,7 @@ import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
 import type { SecretReader } from "../../resource/kafka-access.ts";
 import {
 	type SecretValue,
+	STORAGE_KEYS,
 	sourceSecrets,
 	writerSecrets,
 } from "../../resource/secrets.ts";
@@ -81,6 +82,25 @@ export async function readSecrets(
 		connectionUri: text(found, spec.source.connectionSecretRef),
 		read: (name, key) => text(found, { name, key }),
 	};
+}
+
+/**
+ * What is wrong with a Secret of storage credentials.
+ * @param field - what refers to it, for the message
+ */
+export async function storageProblem(
+	client: ApiClient,
+	namespace: string,
+	name: string,
+	field: string,
+): Promise<Omit<SecretProblem, "source"> | undefined> {
+	const secret = await read(client, namespace, name);
+	for (const key of STORAGE_KEYS.required) {
+		const value = { name, key, optional: false, field };
+		const problem = problemOf(value, namespace, secret);
+		if (problem !== undefined) return problem;
+	}
+	return undefined;
 }
 
 async function read(

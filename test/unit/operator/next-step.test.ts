@@ -39,6 +39,7 @@ function told(changes: Partial<Observed>, failure?: Error) {
 		children: {},
 		cronJobs: {},
 		maintenancePods: { optimize: [], vacuum: [] },
+		tables: new Map(),
 		pods: [],
 		secrets: {
 			problems: [],

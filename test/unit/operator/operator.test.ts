@@ -7,6 +7,7 @@ import type {
 	Connectors,
 } from "../../../src/operator/cdc-pipeline/connector.ts";
 import { operatorSettings } from "../../../src/operator/environment.ts";
+import { tableJobName } from "../../../src/operator/names.ts";
 import { runOperator } from "../../../src/operator/operator.ts";
 import type { CdcPipelineStatus } from "../../../src/resource/cdc-pipeline-status.ts";
 import { documentedGrants } from "../../support/permissions.ts";
@@ -551,6 +552,53 @@ test("metrics and probes answer with controller-runtime's names", async () => {
 		'leader_election_master_status{name="tributary-operator"} 1',
 	);
 	expect(text).toContain('tributary_watch_silence_seconds{kind="CdcPipeline"}');
+});
+
+test("tables and operations need what the chart grants for them", async () => {
+	const ours = PIPELINES.replace("cdcpipelines", "");
+	const made = (kind: "jobs" | "cronjobs", name: string) =>
+		`/apis/batch/v1/namespaces/data/${kind}/${name}`;
+	await started();
+	await vi.waitFor(
+		() => expect(server.get(`${ours}deltatables/shop.orders`)).toBeDefined(),
+		wait,
+	);
+	const kind = { apiVersion: "tributary.dev/v1alpha1", kind: "DeltaTable" };
+	// A setting that is there, and then is not; a specification that changes under its Job.
+	const spec = { pipelineRef: { name: "shop" }, path: "orders" };
+	const cron = made("cronjobs", tableJobName("shop.orders", "optimize"));
+	const apply = made("jobs", tableJobName("shop.orders", "apply"));
+	const put = (more: object): void =>
+		server.put(`${ours}deltatables/shop.orders`, {
+			...server.get(`${ours}deltatables/shop.orders`),
+			...kind,
+			spec: { ...spec, ...more },
+		});
+	const suspended = { optimize: { suspend: true } };
+	put({ maintenance: suspended, properties: { a: "1" } });
+	await vi.waitFor(() => {
+		expect(server.get(cron)).toBeDefined();
+		expect(server.get(apply)).toBeDefined();
+	}, wait);
+	const uid = server.get(apply)?.metadata.uid;
+	put({ properties: { a: "2" } });
+	await vi.waitFor(() => {
+		expect(server.get(cron)).toBeUndefined();
+		expect(server.get(apply)?.metadata.uid).not.toBe(uid);
+	}, wait);
+	server.put(`${ours}tableoperations/old`, {
+		...kind,
+		kind: "TableOperation",
+		spec: {
+			tableRef: { name: "nope" },
+			type: "optimize",
+			ttlSecondsAfterFinished: 0,
+		},
+	});
+	await vi.waitFor(
+		() => expect(server.get(`${ours}tableoperations/old`)).toBeUndefined(),
+		wait,
+	);
 });
 
 // Judges what all tests above made the operator do.

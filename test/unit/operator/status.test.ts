@@ -67,6 +67,7 @@ function observed(changes: Partial<Observed> = {}): Observed {
 		cronJobs: {},
 		pods: [pod(true)],
 		maintenancePods: { optimize: [], vacuum: [] },
+		tables: new Map(),
 		secrets: {
 			problems: [],
 			versions: new Map([["lake", "u/1"]]),
