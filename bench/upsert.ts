@@ -148,8 +148,10 @@ async function start(size: number, dir: string): Promise<Run> {
 			child.stdin.write(`${what}\n`);
 			return answer();
 		},
+		// A run that was asked for its end ends by itself, and writes its profile then.
 		stop: () => {
-			child.kill();
+			if (values.profile) child.stdin.end();
+			else child.kill();
 		},
 	};
 }

@@ -13,7 +13,7 @@ const SLAB_PAGES = 256;
 export const WINDOW_PAGES = 256;
 /** Pages between two wanted ones that are read with them: one long read is cheaper than two. */
 const GAP_PAGES = 32;
-const SPAN_PAGES = 256;
+const SPAN_PAGES = 1024;
 /** Of the pages that are read while memory is full, one in so many takes another one's place. */
 const REPLACED = 16;
 
@@ -171,7 +171,7 @@ export class PageCache implements Reclaimable {
 
 	/** A new frame, or now and then one of a page that this window does not need; else -1. */
 	#freeFrame(): number {
-		if (this.#frames < this.#pageOf.length) return this.#frames++;
+		if (this.#frames < this.#slabs.length * SLAB_PAGES) return this.#frames++;
 		if (this.#memory.reserve(SLAB_PAGES * PAGE_BYTES, this)) {
 			this.#addSlab();
 			return this.#frames++;
@@ -191,10 +191,11 @@ export class PageCache implements Reclaimable {
 		this.#slabs.push(new Uint32Array(SLAB_PAGES * PAGE_WORDS));
 		const frames = this.#slabs.length * SLAB_PAGES;
 		if (frames <= this.#pageOf.length) return;
-		const pageOf = new Int32Array(frames);
+		const room = Math.max(frames, this.#pageOf.length * 2);
+		const pageOf = new Int32Array(room);
 		pageOf.set(this.#pageOf);
 		this.#pageOf = pageOf;
-		const usedBy = new Uint32Array(frames);
+		const usedBy = new Uint32Array(room);
 		usedBy.set(this.#usedBy);
 		this.#usedBy = usedBy;
 	}
