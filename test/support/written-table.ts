@@ -39,7 +39,11 @@ export class WrittenTable {
 		readonly store?: ObjectStore;
 	}) {
 		this.engine = engineOn(options.store ?? openMemoryStore());
-		this.#config = configOf(options.source, options.mode, options.config);
+		this.#config = writerConfigFor(
+			options.source,
+			options.mode,
+			options.config,
+		);
 		this.#writer = this.#open();
 	}
 
@@ -189,7 +193,8 @@ function engineOn(store: ObjectStore): Engine {
 	};
 }
 
-function configOf(
+/** Of a writer of one table, without Kafka. */
+export function writerConfigFor(
 	source: SourceType,
 	writeMode: "append" | "upsert",
 	more: Partial<WriterConfig> = {},

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { createLogger } from "../../../src/observe/log.ts";
 import { createWriterMetrics } from "../../../src/observe/metrics.ts";
-import { type Mutation, simulate } from "./simulation.ts";
+import type { Mutation } from "./simulated-world.ts";
+import { simulate } from "./simulation.ts";
 
 /** One seed alone, with stack traces. */
 const SEED = Number(process.env.SIMULATION_SEED ?? 0);
