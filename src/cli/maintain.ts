@@ -231,22 +231,23 @@ export function reportMessage(
 ): string {
 	if ("error" in report)
 		return JSON.stringify({ ...report, error: report.error.slice(0, 2000) });
-	const short = {
-		...report,
-		failures: report.failed.length,
-		failed: report.failed
-			.slice(0, SHOWN_FAILURES)
-			.map(({ table, message }) => ({
+	const text = (listed: number, shown: number): string =>
+		JSON.stringify({
+			...report,
+			failures: report.failed.length,
+			failed: report.failed.slice(0, shown).map(({ table, message }) => ({
 				table: table.slice(0, 200),
 				message: message.slice(0, 400),
 			})),
-	};
-	for (let listed = report.each.length; ; listed = Math.floor(listed / 2)) {
-		const text = JSON.stringify({
-			...short,
 			each: report.each.slice(0, listed),
 			complete: listed === report.each.length,
 		});
-		if (listed === 0 || Buffer.byteLength(text) <= MESSAGE_BYTES) return text;
+	let [listed, shown] = [report.each.length, SHOWN_FAILURES];
+	for (;;) {
+		const message = text(listed, shown);
+		const least = listed === 0 && shown === 1;
+		if (least || Buffer.byteLength(message) <= MESSAGE_BYTES) return message;
+		if (listed > 0) listed = Math.floor(listed / 2);
+		else shown--;
 	}
 }

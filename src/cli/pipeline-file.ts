@@ -100,7 +100,7 @@ export function parse(content: unknown, where: string): CdcPipeline {
 	);
 }
 
-function problem(issue: z.core.$ZodIssue, content: unknown): string {
+export function problem(issue: z.core.$ZodIssue, content: unknown): string {
 	const path = issue.path.map(String).join(".");
 	if (issue.code === "unrecognized_keys")
 		return issue.keys

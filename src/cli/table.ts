@@ -1,4 +1,8 @@
-import { ConfigError } from "../errors.ts";
+import type { Engine } from "../delta/engine.ts";
+import { loadSnapshot } from "../delta/snapshot.ts";
+import { ConfigError, messageOf, TributaryError } from "../errors.ts";
+import { figuresOf } from "../maintain/figures.ts";
+import { resultText } from "../resource/job-result.ts";
 import {
 	ALTERATIONS,
 	checkFlags,
@@ -9,6 +13,7 @@ import {
 import { suggestion } from "./table/nearest.ts";
 import { openEngine, type TableContext } from "./table/open.ts";
 import { Output } from "./table/output.ts";
+import { hasReader, leaveMessage } from "./termination.ts";
 
 interface TableSubcommand {
 	readonly does: string;
@@ -33,6 +38,11 @@ const COMMANDS: Readonly<Record<string, TableSubcommand>> = {
 			"json",
 		],
 		load: async () => (await import("./table/create.ts")).createEmptyTable,
+	},
+	apply: {
+		does: "make the table of a DeltaTable, or bring one to its schema and properties",
+		flags: ["file", "dry-run", "json"],
+		load: async () => (await import("./table/apply.ts")).applyTable,
 	},
 	show: {
 		does: "version, size, features, properties and positions; whether it can be written",
@@ -139,9 +149,44 @@ export async function tableCommand(
 			);
 		checkFlags(name, flags, command.flags);
 		const run = await command.load();
-		await run({ engine: openEngine(path), flags, out });
+		const engine = openEngine(path);
+		await leavingResult(engine, out, name, async () =>
+			run({ engine, flags, out }),
+		);
 	} finally {
 		await out.flush();
+	}
+}
+
+/** Runs a command and leaves what came of it to whoever reads the container's last word. */
+async function leavingResult(
+	engine: Engine,
+	out: Output,
+	operation: string,
+	run: () => Promise<void>,
+): Promise<void> {
+	if (!hasReader()) return await run();
+	try {
+		await run();
+		const snapshot = await loadSnapshot(engine);
+		leaveMessage(
+			resultText({
+				operation,
+				...out.told,
+				...(snapshot !== undefined && {
+					table: await figuresOf(engine, snapshot),
+				}),
+			}),
+		);
+	} catch (error) {
+		leaveMessage(
+			resultText({
+				operation,
+				error: messageOf(error),
+				...(error instanceof TributaryError && { code: error.code }),
+			}),
+		);
+		throw error;
 	}
 }
 

@@ -2,7 +2,12 @@ import type { StructType } from "../columnar/types.ts";
 import { columnsOf } from "../expression/expression.ts";
 import { parseExpression } from "../expression/parse.ts";
 import type { Action, AddFile, CommitInfo, Metadata } from "./actions.ts";
-import { dropColumn, renameColumn } from "./column-change.ts";
+import {
+	type ArrangedColumn,
+	arrangeColumns,
+	dropColumn,
+	renameColumn,
+} from "./column-change.ts";
 import { enableMapping, MAPPING_MODE } from "./column-mapping.ts";
 import { tableConstraints } from "./constraints.ts";
 import type { Engine } from "./engine.ts";
@@ -24,6 +29,11 @@ export type Alteration =
 			readonly kind: "set-properties";
 			/** `undefined` takes a property away. */
 			readonly properties: Readonly<Record<string, string | undefined>>;
+	  }
+	/** The order of columns, whether they may be null, and what is said of them. */
+	| {
+			readonly kind: "arrange-columns";
+			readonly columns: readonly ArrangedColumn[];
 	  }
 	/** Fields to add, or types to widen, at any depth: what `schema` has beyond the table's. */
 	| { readonly kind: "merge-schema"; readonly schema: StructType }
@@ -71,6 +81,29 @@ export async function alterTable(
 	return snapshot;
 }
 
+/**
+ * What an alteration would do: the table as it would be, and the actions that make it so; none where it
+ * is so already. One that is planned on such a table can be committed together with it.
+ * @throws as `alterTable`
+ */
+export async function planAlteration(
+	engine: Engine,
+	base: Snapshot,
+	alteration: Alteration,
+): Promise<{ readonly after: Snapshot; readonly actions: readonly Action[] }> {
+	const { actions } = await planned(engine, base, alteration);
+	let after = base;
+	for (const action of actions)
+		if ("protocol" in action) after = { ...after, protocol: action.protocol };
+		else if ("metaData" in action)
+			after = {
+				...after,
+				metadata: action.metaData,
+				schema: parseSchema(action.metaData.schemaString, base.url),
+			};
+	return { after, actions };
+}
+
 interface Planned {
 	readonly actions: readonly Action[];
 	readonly info: CommitInfo;
@@ -116,6 +149,11 @@ async function planned(
 				},
 			};
 		}
+		case "arrange-columns":
+			return withMetadata(base, arrangeColumns(base, alteration.columns), {
+				operation: "CHANGE COLUMNS",
+				operationParameters: { columns: JSON.stringify(alteration.columns) },
+			});
 		case "rename-column": {
 			checkUnused(base, alteration.path, "renamed");
 			return withMetadata(

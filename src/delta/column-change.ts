@@ -76,6 +76,51 @@ export function dropColumn(
 	};
 }
 
+/** A column of the table's top level as it shall be. */
+export interface ArrangedColumn {
+	readonly name: string;
+	readonly nullable: boolean;
+	/** Absent: as it is. */
+	readonly comment?: string;
+}
+
+/**
+ * The metadata with the columns in this order, those that are not named behind them in theirs. Files have
+ * their columns by name, so that none changes.
+ * @throws DeltaError DELTA_SCHEMA_INCOMPATIBLE for a column that is not there, or that may be null and shall not
+ */
+export function arrangeColumns(
+	{ metadata }: { readonly metadata: Metadata },
+	columns: readonly ArrangedColumn[],
+): Metadata {
+	const { fields } = parseSchema(metadata.schemaString, metadata.id);
+	const arranged = columns.map(({ name, nullable, comment }): StructField => {
+		const field = fields.find((one) => one.name === name);
+		if (field === undefined)
+			throw refused(
+				`there is no column ${name}; the table has ${fields.map((field) => field.name).join(", ")}`,
+			);
+		if (field.nullable && !nullable)
+			throw refused(
+				`the column ${name} may have no value in rows that are there, and can't become not nullable; leave it nullable`,
+			);
+		return {
+			...field,
+			nullable,
+			metadata: {
+				...field.metadata,
+				...(comment !== undefined && { comment }),
+			},
+		};
+	});
+	const named = new Set(columns.map(({ name }) => name));
+	const schema: StructType = {
+		type: "struct",
+		fields: [...arranged, ...fields.filter(({ name }) => !named.has(name))],
+	};
+	return { ...metadata, schemaString: JSON.stringify(schema) };
+}
+
 type FieldsChange = (
 	fields: readonly StructField[],
 	field: StructField,

@@ -35,10 +35,12 @@ export async function maintainTable(context: TableContext): Promise<void> {
 	});
 	await writeChecksum(engine, state);
 	const { version, totals } = state;
+	const summary = `wrote the checkpoint and the checksum of version ${version}`;
+	out.tell({ summary, metrics: { version } });
 	out.write(
 		flags.json === true
 			? `${JSON.stringify({ version, files: totals?.files })}\n`
-			: `wrote the checkpoint and the checksum of version ${version}\n`,
+			: `${summary}\n`,
 	);
 }
 
@@ -48,6 +50,11 @@ async function cleanLog(
 ): Promise<void> {
 	const dryRun = flags["dry-run"] === true;
 	const { oldest, deleted } = await cleanUpLog(engine, snapshot, { dryRun });
+	const summary =
+		deleted.length === 0
+			? `nothing to delete: ${reasonOf(snapshot)}`
+			: `${dryRun ? "would delete" : "deleted"} ${deleted.length} files; the oldest version is ${oldest} then`;
+	out.tell({ dryRun, summary, metrics: { filesRemoved: deleted.length } });
 	if (flags.json === true) {
 		out.write(
 			`${JSON.stringify({ dryRun, oldest: oldest ?? null, deleted })}\n`,
@@ -58,11 +65,7 @@ async function cleanLog(
 		out.write(`${path}\n`);
 		if (out.full) await out.flush();
 	}
-	out.write(
-		deleted.length === 0
-			? `nothing to delete: ${reasonOf(snapshot)}\n`
-			: `${dryRun ? "would delete" : "deleted"} ${deleted.length} files; the oldest version is ${oldest} then\n`,
-	);
+	out.write(`${summary}\n`);
 }
 
 function reasonOf({ metadata: { configuration } }: Snapshot): string {

@@ -8,7 +8,7 @@ import { ConfigError, messageOf, TributaryError } from "../../errors.ts";
 import { namedColumns } from "./columns.ts";
 import { type Flags, onlyOne } from "./flags.ts";
 import type { TableContext } from "./open.ts";
-import { parseProperties } from "./properties.ts";
+import { type Properties, parseProperties } from "./properties.ts";
 import { parseSchemaList } from "./schema-list.ts";
 import { nameText } from "./type-text.ts";
 
@@ -16,17 +16,9 @@ export async function createEmptyTable(context: TableContext): Promise<void> {
 	const { engine, flags, out } = context;
 	const schema = schemaOf(flags);
 	const partitionColumns = partitionsOf(flags, schema);
-	const { configuration, features } = parseProperties(flags.property ?? []);
-	const unknown = features.find((name) => featureOf(name) === undefined);
-	if (unknown !== undefined)
-		throw new ConfigError(
-			`--property delta.feature.${unknown}: this engine knows no such feature; docs/reference/delta.md lists them`,
-		);
-	if ((configuration["delta.columnMapping.mode"] ?? "none") === "none")
-		checkNames(schema);
-	asFlag("the table can't be written so", () =>
-		tableConstraints({ configuration }, schema),
-	);
+	const properties = parseProperties(flags.property ?? []);
+	const { configuration, features } = properties;
+	checkNewTable(schema, properties, "--property");
 	const { name, description } = flags;
 	const snapshot = await createTable(engine, {
 		schema,
@@ -41,6 +33,27 @@ export async function createEmptyTable(context: TableContext): Promise<void> {
 		flags.json === true
 			? `${JSON.stringify({ url, version, id: metadata.id, protocol })}\n`
 			: `created ${url} at version ${version}\n`,
+	);
+}
+
+/**
+ * @param property - what gave the properties, for messages
+ * @throws ConfigError for what no table can be
+ */
+export function checkNewTable(
+	schema: StructType,
+	{ configuration, features }: Properties,
+	property: string,
+): void {
+	const unknown = features.find((name) => featureOf(name) === undefined);
+	if (unknown !== undefined)
+		throw new ConfigError(
+			`${property} delta.feature.${unknown}: this engine knows no such feature; docs/reference/delta.md lists them`,
+		);
+	if ((configuration["delta.columnMapping.mode"] ?? "none") === "none")
+		checkNames(schema, property);
+	asFlag("the table can't be written so", () =>
+		tableConstraints({ configuration }, schema),
 	);
 }
 
@@ -66,17 +79,29 @@ function schemaOf(flags: Flags): StructType {
 function partitionsOf(flags: Flags, schema: StructType): string[] {
 	const text = flags["partition-by"];
 	if (text === undefined) return [];
-	const names = namedColumns("--partition-by", text, schema);
+	return checkPartitions(
+		namedColumns("--partition-by", text, schema),
+		schema,
+		"--partition-by",
+	);
+}
+
+/** @throws ConfigError for columns that can't partition a table */
+export function checkPartitions(
+	names: string[],
+	schema: StructType,
+	flag: string,
+): string[] {
 	for (const name of names) {
 		const type = schema.fields.find((field) => field.name === name)?.type;
 		if (typeof type !== "string" || type === "variant" || type === "void")
 			throw new ConfigError(
-				`--partition-by ${name}: a column of type ${kindOf(type)} can't be a partition column; name one of a plain type`,
+				`${flag} ${name}: a column of type ${kindOf(type)} can't be a partition column; name one of a plain type`,
 			);
 	}
 	if (names.length === schema.fields.length)
 		throw new ConfigError(
-			"--partition-by names all columns; leave at least one for the files",
+			`${flag} names all columns; leave at least one for the files`,
 		);
 	return names;
 }
@@ -86,24 +111,24 @@ function kindOf(type: DataType | undefined): string {
 }
 
 /** Parquet files of tables without column mapping can't have them, says the reference implementation. */
-function checkNames(type: DataType): void {
+function checkNames(type: DataType, property: string): void {
 	if (typeof type === "string") return;
 	switch (type.type) {
 		case "struct":
 			for (const { name, type: inner } of type.fields) {
 				if (/[ ,;{}()\n\t=]/.test(name))
 					throw new ConfigError(
-						`the column ${nameText(name)} has a character that needs column mapping; add --property delta.columnMapping.mode=name, or rename it`,
+						`the column ${nameText(name)} has a character that needs column mapping; add ${property} delta.columnMapping.mode=name, or rename it`,
 					);
-				checkNames(inner);
+				checkNames(inner, property);
 			}
 			return;
 		case "array":
-			checkNames(type.elementType);
+			checkNames(type.elementType, property);
 			return;
 		case "map":
-			checkNames(type.keyType);
-			checkNames(type.valueType);
+			checkNames(type.keyType, property);
+			checkNames(type.valueType, property);
 	}
 }
 

@@ -24,10 +24,23 @@ export async function optimizeTable(context: TableContext): Promise<void> {
 		purge: flags.purge === true,
 		dryRun,
 	});
+	const text = textOf(result, dryRun);
+	out.tell({
+		dryRun,
+		summary: text.trim().replaceAll("\n", "; "),
+		metrics: {
+			commits: result.commits,
+			filesPlanned: result.planned.files,
+			filesRemoved: result.filesRemoved,
+			filesAdded: result.filesAdded,
+			bytesRemoved: result.bytesRemoved,
+			bytesAdded: result.bytesAdded,
+			deletionVectorsRemoved: result.deletionVectorsRemoved,
+			rowsCarried: result.rowsCarried,
+		},
+	});
 	out.write(
-		flags.json === true
-			? `${JSON.stringify({ dryRun, ...result })}\n`
-			: textOf(result, dryRun),
+		flags.json === true ? `${JSON.stringify({ dryRun, ...result })}\n` : text,
 	);
 }
 

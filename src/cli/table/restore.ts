@@ -1,5 +1,5 @@
 import { ConfigError } from "../../errors.ts";
-import { restore } from "../../maintain/restore.ts";
+import { type RestoreResult, restore } from "../../maintain/restore.ts";
 import { openTable, type TableContext, wantedVersion } from "./open.ts";
 
 /** Makes the version that `--version` or `--timestamp` names the newest. */
@@ -18,20 +18,45 @@ export async function restoreTable(context: TableContext): Promise<void> {
 		keepPositions: flags["keep-positions"] === true,
 		dryRun,
 	});
-	if (flags.json === true) {
-		out.write(`${JSON.stringify({ dryRun, ...result })}\n`);
-		return;
-	}
-	const { filesRestored, filesRemoved, schemaRestored, positions } = result;
-	if (!dryRun && result.version === newest.version) {
-		out.write(`version ${newest.version} is as version ${version} already\n`);
-		return;
-	}
+	const lines = linesOf(result, { version, newest: newest.version, dryRun });
+	out.tell({
+		dryRun,
+		summary: lines.join("; "),
+		metrics: {
+			restoredVersion: result.restoredVersion,
+			filesRestored: result.filesRestored,
+			filesRemoved: result.filesRemoved,
+			positions: result.positions,
+		},
+	});
 	out.write(
-		`${dryRun ? "would make" : `version ${result.version} is as`} version ${version}${dryRun ? " the newest" : ""}: ${filesRestored} files come back, ${filesRemoved} go${schemaRestored ? ", with its schema" : ""}\n`,
+		flags.json === true
+			? `${JSON.stringify({ dryRun, ...result })}\n`
+			: lines.map((line) => `${line}\n`).join(""),
 	);
-	if (positions > 0)
-		out.write(
-			`${positions} positions of writers go back too: they read again what came since\n`,
-		);
+}
+
+function linesOf(
+	result: RestoreResult,
+	{
+		version,
+		newest,
+		dryRun,
+	}: {
+		readonly version: number;
+		readonly newest: number;
+		readonly dryRun: boolean;
+	},
+): string[] {
+	const { filesRestored, filesRemoved, schemaRestored, positions } = result;
+	if (!dryRun && result.version === newest)
+		return [`version ${newest} is as version ${version} already`];
+	return [
+		`${dryRun ? "would make" : `version ${result.version} is as`} version ${version}${dryRun ? " the newest" : ""}: ${filesRestored} files come back, ${filesRemoved} go${schemaRestored ? ", with its schema" : ""}`,
+		...(positions > 0
+			? [
+					`${positions} positions of writers go back too: they read again what came since`,
+				]
+			: []),
+	];
 }

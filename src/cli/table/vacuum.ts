@@ -22,9 +22,17 @@ export async function vacuumTable(context: TableContext): Promise<void> {
 				),
 		}),
 	});
+	const summary = `${dryRun ? "would delete" : "deleted"} ${result.files} of ${result.filesListed} files, ${sizeText(result.bytes)}; what was needed in the last ${result.retentionMs / 3_600_000} h stays`;
+	out.tell({
+		dryRun,
+		summary,
+		metrics: {
+			filesListed: result.filesListed,
+			filesRemoved: result.files,
+			bytesRemoved: result.bytes,
+		},
+	});
 	out.write(
-		flags.json === true
-			? `${JSON.stringify(result)}\n`
-			: `${dryRun ? "would delete" : "deleted"} ${result.files} of ${result.filesListed} files, ${sizeText(result.bytes)}; what was needed in the last ${result.retentionMs / 3_600_000} h stays\n`,
+		flags.json === true ? `${JSON.stringify(result)}\n` : `${summary}\n`,
 	);
 }

@@ -27,7 +27,7 @@ afterAll(async () => {
 /** What is wrong, and a part of what has to be said of it. */
 const WRONG: readonly (readonly [readonly string[], string])[] = [
 	[["reed", "P"], "there is no command table reed; did you mean read?"],
-	[["dance", "P"], "there are create, show, schema"],
+	[["dance", "P"], "there are create, apply, show, schema"],
 	[["read"], "table read needs a PATH"],
 	[["create", "", "--schema", "id long"], "table create needs a PATH"],
 	[["read", "P", "more"], "takes one PATH; more is too much"],
@@ -294,7 +294,7 @@ test("what an expression lacks is told by the expression's own code", async () =
 test("every command tells of its flags", async () => {
 	const all = await table();
 	const names = [...all.matchAll(/^ {2}(\w+) /gm)].map((match) => match[1]);
-	expect(names).toHaveLength(13);
+	expect(names).toHaveLength(14);
 	for (const name of names)
 		expect(await table(name ?? "", "--help")).toMatch(
 			new RegExp(`^Usage: tributary table ${name} PATH.*--json`, "s"),

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { reportMessage } from "../../../src/cli/maintain.ts";
 import { field, struct } from "../../../src/columnar/types.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
 import { loadSnapshot } from "../../../src/delta/snapshot.ts";
@@ -138,4 +139,60 @@ test("a table that is broken, and others that are not maintained for it", async 
 			signal: stopped.signal,
 		}),
 	).toMatchObject({ tables: 0, interrupted: true, failed: [] });
+});
+
+test("a table that is left out, and one that is the whole location", async () => {
+	const { clock, store, engineOf } = lake();
+	for (const folder of ["a", "b"]) await fill(engineOf(folder));
+	const options = {
+		log: createLogger({ level: "silent" }),
+		now: () => clock.clock,
+		task: { do: "optimize" as const, zOrderBy: [] },
+	};
+	expect(
+		await maintainLocation({
+			...options,
+			store,
+			engineOf,
+			exclude: new Set(["a"]),
+		}),
+	).toMatchObject({
+		tables: 1,
+		each: [{ table: "b", filesRemoved: 3, filesAdded: 1 }],
+	});
+	expect((await loadSnapshot(engineOf("a")))?.files.size).toBe(3);
+	const one = await maintainLocation({
+		...options,
+		store: below(store, "a"),
+		engineOf: () => engineOf("a"),
+	});
+	expect(one).toMatchObject({
+		each: [{ table: "", filesRemoved: 3 }],
+		table: { version: 6, rows: 3, files: 1 },
+	});
+	expect(Date.parse(one.table?.lastCommit ?? "")).not.toBeNaN();
+});
+
+test("a report of many tables that is longer than a container's message holds", () => {
+	const each = Array.from({ length: 500 }, (_, i) => ({
+		table: `folder/of/table-${i}`,
+		...{ filesRemoved: 9, filesAdded: 1, bytesRemoved: 900, bytesAdded: 90 },
+	}));
+	const report = {
+		operation: "optimize" as const,
+		...{ started: "2026-01-01T00:00:00Z", finished: "2026-01-01T00:00:01Z" },
+		...{ filesRemoved: 1, filesAdded: 1, bytesRemoved: 1, bytesAdded: 1 },
+		...{ tables: 500, interrupted: false },
+		failed: Array.from({ length: 9 }, (_, i) => ({
+			table: `bad-${i}`,
+			message: "é".repeat(1000),
+		})),
+	};
+	const few = JSON.parse(
+		reportMessage({ ...report, failed: [], each: each.slice(0, 3) }),
+	) as object;
+	expect(few).toMatchObject({ complete: true, each: each.slice(0, 3) });
+	const text = reportMessage({ ...report, each });
+	expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4096);
+	expect(JSON.parse(text)).toMatchObject({ complete: false, failures: 9 });
 });

@@ -5,7 +5,13 @@ import {
 	type JsonSchema,
 	structuralSchema,
 } from "../../../src/resource/crd.ts";
-import { CDC_PIPELINE } from "../../../src/resource/kinds.ts";
+import { deltaTableSpec } from "../../../src/resource/delta-table.ts";
+import { CDC_PIPELINE, KINDS } from "../../../src/resource/kinds.ts";
+import {
+	DELTA_TABLE,
+	TABLE_OPERATION,
+} from "../../../src/resource/table-kinds.ts";
+import { tableOperationSpec } from "../../../src/resource/table-operation.ts";
 
 const minimal = {
 	source: {
@@ -34,6 +40,21 @@ function withDefaults(schema: JsonSchema, value: unknown): unknown {
 	return out;
 }
 
+/** The same inside lists. */
+function withItems(schema: JsonSchema, value: unknown): unknown {
+	if (Array.isArray(value) && schema.items !== undefined) {
+		const { items } = schema;
+		return value.map((item) => withDefaults(items, item));
+	}
+	if (typeof value !== "object" || value === null) return value;
+	return Object.fromEntries(
+		Object.entries(value).map(([name, inner]) => [
+			name,
+			withItems(schema.properties?.[name] ?? {}, inner),
+		]),
+	);
+}
+
 function* walk(
 	schema: JsonSchema,
 	path = "spec",
@@ -44,17 +65,36 @@ function* walk(
 	if (schema.items !== undefined) yield* walk(schema.items, `${path}[]`);
 }
 
-test("the API server's defaults are those of the program", () => {
-	const schema = structuralSchema(cdcPipelineSpec);
-	expect(withDefaults(schema, minimal)).toEqual(cdcPipelineSpec.parse(minimal));
-});
+const table = {
+	location: "s3://lake/rates",
+	schema: { columns: [{ name: "id", type: "long" }] },
+	resources: {},
+};
+const operation = {
+	tableRef: { name: "rates" },
+	type: "optimize",
+	optimize: {},
+};
+
+test.each<[string, z.ZodType, object]>([
+	["CdcPipeline", cdcPipelineSpec, minimal],
+	["DeltaTable", deltaTableSpec, table],
+	["TableOperation", tableOperationSpec, operation],
+])(
+	"the API server's defaults of a %s are those of the program",
+	(_, spec, given) => {
+		expect(
+			withDefaults(
+				structuralSchema(spec),
+				withItems(structuralSchema(spec), given),
+			),
+		).toEqual(spec.parse(given));
+	},
+);
 
 test("a structural schema has a type at every node and no additionalProperties beside properties", () => {
-	const wrong = [
-		structuralSchema(CDC_PIPELINE.spec),
-		structuralSchema(CDC_PIPELINE.status),
-	]
-		.flatMap((schema) => [...walk(schema)])
+	const wrong = KINDS.flatMap(({ spec, status }) => [spec, status])
+		.flatMap((type) => [...walk(structuralSchema(type))])
 		.filter(
 			([, schema]) =>
 				schema.type === undefined ||
@@ -66,7 +106,9 @@ test("a structural schema has a type at every node and no additionalProperties b
 });
 
 test("every list and every text that a user writes is bounded, or CEL rules cost too much", () => {
-	const unbounded = [...walk(structuralSchema(cdcPipelineSpec))]
+	const unbounded = KINDS.flatMap(({ kind, spec }) => [
+		...walk(structuralSchema(spec), kind),
+	])
 		.filter(
 			([, schema]) =>
 				(schema.type === "array" && schema.maxItems === undefined) ||
@@ -111,3 +153,54 @@ test.each([
 		).toBe(true);
 	},
 );
+
+const of = { pipelineRef: { name: "shop" }, path: "orders" };
+
+test.each<[object, string]>([
+	[{}, "one of location"],
+	[{ ...of, location: "s3://lake/x" }, "one of location"],
+	[{ pipelineRef: { name: "shop" } }, "pipelineRef and path go together"],
+	[{ ...of, path: "../x" }, "path must neither start with '/'"],
+	[{ ...of, path: "/x" }, "path must neither start with '/'"],
+	[
+		{ ...of, storageSecretRef: { name: "lake" } },
+		"storageSecretRef does not go",
+	],
+	[{ ...of, schema: table.schema }, "schema does not go with pipelineRef"],
+	[{ ...of, clusterBy: ["a"] }, "clusterBy does not go with pipelineRef"],
+	[{ location: "s3://lake/x", partitionBy: ["a"] }, "partitionBy needs schema"],
+])("a DeltaTable that makes no sense is told why: %j", (spec, message) => {
+	expect(deltaTableSpec.safeParse(spec).error?.message).toContain(message);
+	expect(DELTA_TABLE.rules.some((rule) => rule.message.includes(message))).toBe(
+		true,
+	);
+});
+
+const tableRef = { name: "rates" };
+
+test.each<[object, string]>([
+	[{ type: "vacuum", optimize: {} }, "optimize goes with type optimize only"],
+	[{ type: "restore" }, "type restore needs one of"],
+	[
+		{ type: "restore", restore: { version: 1, timestamp: "2026-01-01" } },
+		"type restore needs one of",
+	],
+	[{ type: "checkpoint", dryRun: true }, "dryRun does not go with"],
+	[{ type: "vacuum", vacuum: { retention: "6d" } }, "vacuum.retention below"],
+	[{ type: "vacuum", vacuum: { retention: "167h" } }, "vacuum.retention below"],
+])("a TableOperation that is unsafe is told why: %j", (spec, message) => {
+	const { error } = tableOperationSpec.safeParse({ tableRef, ...spec });
+	expect(error?.message).toContain(message);
+	expect(
+		TABLE_OPERATION.rules.some((rule) => rule.message.includes(message)),
+	).toBe(true);
+});
+
+test.each([
+	{ retention: "7d" },
+	{ retention: "168h" },
+	{ retention: "1h", allowShortRetention: true },
+])("a vacuum that is safe or meant is taken: %j", (vacuum) => {
+	const spec = { tableRef, type: "vacuum", vacuum };
+	expect(tableOperationSpec.safeParse(spec).success).toBe(true);
+});
