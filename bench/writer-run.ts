@@ -3,7 +3,12 @@ import { once } from "node:events";
 import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePorts, memoryOf, type Stack } from "../stack/components.ts";
+import {
+	cpuSecondsOf,
+	freePorts,
+	memoryOf,
+	type Stack,
+} from "../stack/components.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 
@@ -98,7 +103,7 @@ export async function startWriter(options: {
 					sum += Number(line.slice(line.lastIndexOf(" ")));
 			return sum;
 		},
-		cpuSeconds: () => cpuOf(pid),
+		cpuSeconds: () => cpuSecondsOf(pid),
 		peakRss: () => memoryOf(pid).peak,
 		stop: async () => {
 			child.kill("SIGTERM");
@@ -106,11 +111,4 @@ export async function startWriter(options: {
 			child.kill("SIGKILL");
 		},
 	};
-}
-
-/** The clock of /proc has 100 ticks a second. */
-function cpuOf(pid: number): number {
-	const fields =
-		readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-	return (Number(fields[11]) + Number(fields[12])) / 100;
 }

@@ -43,8 +43,10 @@ export interface Cluster extends Tools {
 export async function startCluster(options: {
 	readonly dir: string;
 	readonly images?: readonly string[];
+	/** 0: etcd, API server and controller manager alone; no pod ever runs. */
+	readonly nodes?: 0 | 1;
 }): Promise<Cluster> {
-	const { dir, images = [] } = options;
+	const { dir, images = [], nodes = 1 } = options;
 	const state = join(dir, "cluster");
 	rmSync(state, { recursive: true, force: true });
 	mkdirSync(state, { recursive: true });
@@ -56,6 +58,7 @@ export async function startCluster(options: {
 		() => tools.kubectl("get", "--raw", "/readyz"),
 		() => tools.kubectl("get", "serviceaccount", "default"),
 		async () =>
+			nodes === 0 ||
 			(await tools.kubectl("get", "node", "node1")).includes(" Ready"),
 	];
 	const running = await start(
@@ -67,6 +70,7 @@ export async function startCluster(options: {
 				RUN: state,
 				BIN: installed("kubernetes", "bin"),
 				DNS_BIN: installed("coredns", ""),
+				NODES: String(nodes),
 				IMAGES: [installed("pause", "pause.tar"), ...images].join(" "),
 			},
 			readyTimeoutMs: 180_000,

@@ -19,7 +19,13 @@ export {
 	startConnect,
 	startKafka,
 } from "./kafka.ts";
-export { freePorts, memoryOf, type Place, type Running } from "./process.ts";
+export {
+	cpuSecondsOf,
+	freePorts,
+	memoryOf,
+	type Place,
+	type Running,
+} from "./process.ts";
 export { type RunningS3, startS3 } from "./s3.ts";
 
 /** Each component of a stack is started with what it needs of the others. */

@@ -166,6 +166,13 @@ function tail(file: string): string {
 	return readFileSync(file, "utf8").trimEnd().split("\n").slice(-20).join("\n");
 }
 
+/** User and system time of a process and all its threads so far; its clock has 100 ticks a second. */
+export function cpuSecondsOf(pid: number): number {
+	const fields =
+		readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+	return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** Ports of the host's loopback that nothing listened on a moment ago, all different. */
 export async function freePorts(count: number): Promise<number[]> {
 	const servers = await Promise.all(
