@@ -1,230 +1,43 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { MongoClient } from "mongodb";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { stringify } from "yaml";
-import type { CdcPipelineStatus } from "../src/resource/cdc-pipeline-status.ts";
-import { type Cluster, startCluster } from "../stack/cluster.ts";
-import { JUDGES_PYTHON, type Stack, startStack } from "../stack/components.ts";
-import { buildImage, IMAGE } from "../stack/image.ts";
-import { startKindCluster } from "../stack/kind.ts";
 import {
 	type AuditEvent,
 	documentedGrants,
 	requestedGrants,
 } from "../test/support/permissions.ts";
 import { cdcPluginTests } from "./cdc-plugin.ts";
+import {
+	apply,
+	becomesReady,
+	type Changes,
+	change,
+	cluster,
+	condition,
+	dir,
+	lakeKeys,
+	minutes,
+	NAMESPACE,
+	pipeline,
+	ROOT,
+	SYSTEM,
+	secret,
+	setUp,
+	stack,
+	status,
+	table,
+	tableEqualsOrders,
+	tearDown,
+} from "./setting.ts";
 
 const run = promisify(execFile);
-const ROOT = resolve(import.meta.dirname, "..");
-const NAMESPACE = "data";
-const SYSTEM = "tributary-system";
-const minutes = (n: number) => ({ timeout: n * 60_000, interval: 500 });
 
-let dir: string;
-let cluster: Cluster;
-let stack: Stack<"kafka" | "connect" | "mongo" | "postgres" | "s3">;
-let documents: MongoClient;
-
-beforeAll(async () => {
-	dir = await mkdtemp(join(tmpdir(), "tributary-e2e-"));
-	await chmod(dir, 0o755);
-	await run("npm", ["run", "--silent", "build"], { cwd: ROOT });
-	const archive = await buildImage({ dir });
-	const start =
-		process.env.TRIBUTARY_CLUSTER === "kind" ? startKindCluster : startCluster;
-	cluster = await start({ dir, images: [archive] });
-	stack = await startStack({
-		dir,
-		host: cluster.hostAddress,
-		netnsPid: cluster.netnsPid,
-		components: ["kafka", "connect", "mongo", "postgres", "s3"],
-		buckets: ["lake"],
-	});
-	documents = await MongoClient.connect(stack.mongo.uri);
-	for (const namespace of [SYSTEM, NAMESPACE]) {
-		await cluster.kubectl("create", "namespace", namespace);
-		await cluster.kubectl(
-			"label",
-			"namespace",
-			namespace,
-			"pod-security.kubernetes.io/enforce=restricted",
-		);
-	}
-	const [repository = "", tag = ""] = IMAGE.split(/:(?=[^:]+$)/);
-	await cluster.helm(
-		"install",
-		"tributary",
-		join(ROOT, "helm/tributary"),
-		"--namespace",
-		SYSTEM,
-		"--set",
-		`image.repository=${repository},image.tag=${tag},image.pullPolicy=Never`,
-		"--wait",
-		"--timeout",
-		"3m",
-	);
-	await secret("shop-mongo", { uri: stack.mongo.uri });
-	await secret("shop-postgres", { uri: stack.postgres.uri });
-	await secret("lake", lakeKeys());
-}, 600_000);
-
-afterAll(async () => {
-	await documents?.close();
-	await stack?.stop();
-	await cluster?.stop();
-	if (dir !== undefined) await rm(dir, { recursive: true, force: true });
-});
-
-function lakeKeys(changes: Record<string, string> = {}) {
-	return {
-		AWS_ACCESS_KEY_ID: stack.s3.accessKeyId,
-		AWS_SECRET_ACCESS_KEY: stack.s3.secretAccessKey,
-		AWS_REGION: stack.s3.region,
-		AWS_ENDPOINT_URL: stack.s3.endpoint,
-		...changes,
-	};
-}
-
-async function secret(
-	name: string,
-	data: Readonly<Record<string, string>>,
-): Promise<void> {
-	await apply({
-		apiVersion: "v1",
-		kind: "Secret",
-		metadata: { name, namespace: NAMESPACE },
-		stringData: data,
-	});
-}
-
-async function apply(manifest: object): Promise<void> {
-	await cluster.kubectlWith(stringify(manifest), "apply", "-f", "-");
-}
-
-interface Changes {
-	readonly source?: object;
-	readonly kafka?: object;
-	readonly sink?: object;
-}
-
-/** A pipeline from MongoDB; its pods are small enough for all of them to fit one node. */
-function pipeline(name: string, changes: Changes = {}): object {
-	return {
-		apiVersion: "tributary.dev/v1alpha1",
-		kind: "CdcPipeline",
-		metadata: { name, namespace: NAMESPACE },
-		spec: {
-			source: {
-				type: "mongodb",
-				connectionSecretRef: { name: "shop-mongo", key: "uri" },
-				include: ["shop.orders"],
-				...changes.source,
-			},
-			kafka: {
-				bootstrapServers: [stack.kafka.bootstrap],
-				connectUrl: stack.connect.url,
-				topicPrefix: name,
-				...changes.kafka,
-			},
-			sink: {
-				location: `s3://lake/${name}`,
-				storageSecretRef: { name: "lake" },
-				...changes.sink,
-			},
-			writer: {
-				batch: { maxDelay: "1s" },
-				resources: { cpu: "50m", memory: "512Mi" },
-			},
-		},
-	};
-}
-
-async function status(name: string): Promise<CdcPipelineStatus> {
-	const text = await cluster.kubectl(
-		"get",
-		"cdcpipeline",
-		name,
-		"-n",
-		NAMESPACE,
-		"-o",
-		"json",
-	);
-	return (JSON.parse(text) as { status?: CdcPipelineStatus }).status ?? {};
-}
-
-async function condition(name: string, type: string) {
-	return (await status(name)).conditions?.find((c) => c.type === type);
-}
-
-function becomesReady(name: string): Promise<void> {
-	return vi.waitFor(
-		async () =>
-			expect(await condition(name, "Ready")).toMatchObject({ status: "True" }),
-		minutes(4),
-	);
-}
-
-const READ = `
-import duckdb, duckdb_extension_delta, json, pathlib, sys
-[extension] = pathlib.Path(duckdb_extension_delta.__file__).parent.glob("extensions/*/delta.duckdb_extension")
-db = duckdb.connect()
-# On a slow machine it would write to the output.
-db.execute("SET enable_progress_bar = false")
-db.execute(f"LOAD '{extension}'")
-rows = db.execute(f"SELECT {sys.argv[2]} FROM delta_scan('{sys.argv[1]}')").fetchall()
-print(json.dumps(sorted(rows), default=str))
-`;
-
-/** A table as another engine reads it, straight from the bucket's files. */
-async function table(
-	path: string,
-	columns: readonly string[],
-): Promise<unknown[][]> {
-	const { stdout } = await run(JUDGES_PYTHON, [
-		"-c",
-		READ,
-		join(stack.s3.folder, "lake", path),
-		columns.map((column) => `"${column}"`).join(", "),
-	]);
-	return JSON.parse(stdout) as unknown[][];
-}
-
-async function orders(): Promise<unknown[][]> {
-	const found = await documents
-		.db("shop")
-		.collection("orders")
-		.find()
-		.toArray();
-	return found
-		.map(({ _id, name, qty }) => [String(_id), name, qty])
-		.sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
-}
-
-function tableEqualsOrders(path: string): Promise<void> {
-	return vi.waitFor(
-		async () =>
-			expect(await table(path, ["_id", "name", "qty"])).toEqual(await orders()),
-		minutes(2),
-	);
-}
-
-async function change(step: number): Promise<void> {
-	const collection = documents.db("shop").collection("orders");
-	await collection.insertMany(
-		Array.from({ length: 100 }, (_, i) => ({
-			name: `order ${step}-${i}`,
-			qty: i,
-		})),
-	);
-	await collection.updateMany({ qty: { $lt: 10 } }, { $inc: { qty: 1000 } });
-	await collection.deleteMany({ qty: { $gte: 95, $lt: 1000 } });
-}
+beforeAll(() => setUp(), 600_000);
+afterAll(tearDown);
 
 test("kubectl apply of a pipeline brings the collection into a table on S3", async () => {
 	await change(1);

@@ -1,5 +1,11 @@
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import {
+	existsSync,
+	mkdirSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { installed } from "./cache.ts";
@@ -29,10 +35,31 @@ export interface Cluster extends Tools {
 	readonly auditLog: string | undefined;
 	/** Runs a command in the cluster's network, mount and pid namespaces; returns its output. */
 	exec(command: string, ...args: readonly string[]): Promise<string>;
+	/** Of the node and of the control plane; `undefined` where they can't be reached. */
+	readonly components: ClusterComponents | undefined;
 	/** Imports an OCI archive on the node. */
 	loadImage(archive: string): Promise<void>;
 	/** Ends the cluster, and every process in its network. */
 	stop(): Promise<void>;
+}
+
+export type ClusterComponent =
+	| "etcd"
+	| "apiserver"
+	| "controller-manager"
+	| "scheduler"
+	| "kubelet"
+	| "containerd";
+
+/** A component that ends is started again after a second. */
+export interface ClusterComponents {
+	signal(
+		component: ClusterComponent,
+		signal: "STOP" | "CONT" | "KILL",
+	): Promise<void>;
+	/** Kills it, and keeps it down until `release`. */
+	hold(component: ClusterComponent): Promise<void>;
+	release(component: ClusterComponent): void;
 }
 
 /**
@@ -101,9 +128,26 @@ export async function startCluster(options: {
 		const enter = ["-t", String(netnsPid), "-n", "-m", "-p", "--"];
 		return (await run("nsenter", [...enter, command, ...args], BIG)).stdout;
 	}
+	async function signal(
+		component: ClusterComponent,
+		signal: "STOP" | "CONT" | "KILL",
+	): Promise<void> {
+		const pid = readFileSync(join(state, `${component}.pid`), "utf8").trim();
+		await exec("sh", "-c", `kill -${signal} ${pid}`);
+	}
+	const stopFile = (component: ClusterComponent): string =>
+		join(state, `stop-${component}`);
 	return {
 		...tools,
 		kubeconfig,
+		components: {
+			signal,
+			hold: async (component) => {
+				writeFileSync(stopFile(component), "");
+				await signal(component, "KILL");
+			},
+			release: (component) => rmSync(stopFile(component), { force: true }),
+		},
 		hostAddress: nodeAddress,
 		outsideAddress,
 		netnsPid,

@@ -53,6 +53,7 @@ export async function startKindCluster(options: {
 		netnsPid: undefined,
 		logDir,
 		auditLog: undefined,
+		components: undefined,
 		exec: async (command, ...args) =>
 			(await run("docker", ["exec", `${NAME}-control-plane`, command, ...args]))
 				.stdout,
