@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { KubeConfig } from "@kubernetes/client-node";
+import { apiAccess } from "../kube/access.ts";
 import { createApiClient } from "../kube/client.ts";
 import { createLogger } from "../observe/log.ts";
 import { kafkaConnectors } from "../operator/cdc-pipeline/connector.ts";
@@ -27,8 +27,7 @@ export async function operatorCommand(
 	const settings = operatorSettings(argv, process.env, {
 		hostname: hostname(),
 	});
-	const config = new KubeConfig();
-	config.loadFromDefault();
+	const access = await apiAccess(process.env);
 	const metrics = operatorMetrics();
 	const stop = new AbortController();
 	const end = (): void => stop.abort();
@@ -36,7 +35,7 @@ export async function operatorCommand(
 	process.once("SIGINT", end);
 	try {
 		await runOperator({
-			client: createApiClient(config, {
+			client: createApiClient(access, {
 				userAgent: "tributary-operator",
 				onAnswer: metrics.answered,
 			}),

@@ -1,8 +1,8 @@
 import http from "node:http";
 import https from "node:https";
 import { text } from "node:stream/consumers";
-import type { KubeConfig } from "@kubernetes/client-node";
 import { messageOf, TributaryError } from "../errors.ts";
+import type { ApiAccess } from "./access.ts";
 
 /** What the API server answered instead of what was asked for, or that it did not answer. */
 export class ApiError extends TributaryError {
@@ -46,7 +46,7 @@ export interface ApiRequest {
 	readonly timeoutMs?: number;
 }
 
-/** Speaks with one API server, with the address and the credentials of a kubeconfig. */
+/** Speaks with one API server, with the address and the credentials that it is given. */
 export interface ApiClient {
 	/**
 	 * The parsed answer.
@@ -72,7 +72,7 @@ export interface AnswerNote {
 }
 
 export function createApiClient(
-	config: KubeConfig,
+	access: ApiAccess,
 	{
 		userAgent = "tributary",
 		onAnswer = () => {},
@@ -82,7 +82,7 @@ export function createApiClient(
 		onAnswer?: (answer: AnswerNote) => void;
 	} = {},
 ): ApiClient {
-	const server = config.getCurrentCluster()?.server;
+	const server = access.getCurrentCluster()?.server;
 	if (server === undefined)
 		throw new ApiError(
 			"the kubeconfig has no current cluster: set KUBECONFIG or run inside a pod",
@@ -94,7 +94,7 @@ export function createApiClient(
 	const agent = server.startsWith("https:")
 		? new https.Agent({ keepAlive: true })
 		: new http.Agent({ keepAlive: true });
-	const direct = config.getCurrentCluster()?.proxyUrl === undefined;
+	const direct = access.getCurrentCluster()?.proxyUrl === undefined;
 
 	async function open(
 		request: ApiRequest,
@@ -109,7 +109,7 @@ export function createApiClient(
 			method: request.method ?? "GET",
 			headers: {},
 		};
-		await config.applyToHTTPSOptions(options);
+		await access.applyToHTTPSOptions(options);
 		options.headers = {
 			...(options.headers as http.OutgoingHttpHeaders),
 			accept: "application/json",
