@@ -1,4 +1,4 @@
-import kafkajs from "kafkajs";
+import type kafkajs from "kafkajs";
 import { messageOf, TributaryError } from "../errors.ts";
 import type { CdcPipeline } from "../resource/cdc-pipeline.ts";
 import type { KafkaAccess } from "../resource/kafka-access.ts";
@@ -49,7 +49,9 @@ export function kafkaSignals(): Signals {
 		{ brokers, ssl, sasl }: KafkaAccess,
 		use: (kafka: kafkajs.Kafka, admin: kafkajs.Admin) => Promise<T>,
 	): Promise<T> {
-		const kafka = new kafkajs.Kafka({
+		// For those few pipelines that take a snapshot again.
+		const { Kafka, logLevel } = (await import("kafkajs")).default;
+		const kafka = new Kafka({
 			clientId: "tributary-operator",
 			brokers: [...brokers],
 			ssl: typeof ssl === "boolean" ? ssl : { ca: [...ssl.ca] },
@@ -57,7 +59,7 @@ export function kafkaSignals(): Signals {
 			connectionTimeout: 3_000,
 			requestTimeout: 10_000,
 			retry: { initialRetryTime: 200, maxRetryTime: 1_000, retries: 2 },
-			logLevel: kafkajs.logLevel.NOTHING,
+			logLevel: logLevel.NOTHING,
 		});
 		const admin = kafka.admin();
 		try {

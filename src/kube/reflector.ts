@@ -17,7 +17,7 @@ export interface ReflectorSettings {
 }
 
 export const REFLECTOR_DEFAULTS: ReflectorSettings = {
-	pageSize: 500,
+	pageSize: 100,
 	watchMs: 300_000,
 	inactivityMs: 150_000,
 	relistMs: 1_800_000,
@@ -72,6 +72,10 @@ export class Reflector<T extends KubeObject> {
 
 	values(): IterableIterator<T> {
 		return this.#objects.values();
+	}
+
+	get size(): number {
+		return this.#objects.size;
 	}
 
 	get hasSynced(): boolean {

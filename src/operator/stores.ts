@@ -52,6 +52,7 @@ const WATCHED: readonly Watched[] = [
 export interface Stores {
 	get<K extends Watched>(kind: K, key: string): Objects[K] | undefined;
 	keys(kind: OwnerKind): string[];
+	count(kind: OwnerKind): number;
 	/** What carries the label of the owner with this key. */
 	children<K extends Watched>(
 		kind: K,
@@ -147,6 +148,8 @@ export function createStores(options: {
 					source: listWatch<KubeObject>(client, TYPES[kind], {
 						...(namespace !== undefined && { namespace }),
 						...(!isOwner(kind) && { labelSelector: MANAGED_SELECTOR }),
+						// What a pod is to be stands in what it was made by.
+						...(kind === "pod" && { without: ["spec"] }),
 					}),
 					clock,
 					onChange: (key, object, before) => changed(kind, key, object, before),
@@ -170,6 +173,10 @@ export function createStores(options: {
 						({ metadata }) => `${metadata.namespace ?? ""}/${metadata.name}`,
 					),
 				),
+		count: (wanted) =>
+			all
+				.filter(({ kind }) => kind === wanted)
+				.reduce((sum, { reflector }) => sum + reflector.size, 0),
 		children,
 		pods: (owner, key, component) =>
 			children("pod", owner, key).filter(

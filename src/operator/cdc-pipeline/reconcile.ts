@@ -18,7 +18,7 @@ import {
 import { CHILD_KINDS, type PipelineObject, TYPES } from "../types.ts";
 import type { ConnectorOutcome } from "./connector.ts";
 import type { PipelineContext } from "./context.ts";
-import { decide, type Observed, type Plan } from "./decide.ts";
+import { type Action, decide, type Observed, type Plan } from "./decide.ts";
 import { finalize } from "./finalize.ts";
 import { CONDITIONS, REASONS } from "./reasons.ts";
 import { readSecrets } from "./secrets.ts";
@@ -27,15 +27,19 @@ import { type WriterFigures, writerFigures } from "./writer-report.ts";
 
 /** How often a pipeline is looked at although nothing was heard of it. */
 const WORKING_MS = 10_000;
+/** Of many pipelines each is looked at less often: so many milliseconds apart, so that all take their turn. */
+const APART_MS = 50;
 const WAITING_MS = 5_000;
-/** Figures alone are not written more often than this. */
-const FIGURES_MS = 8_000;
+/** Of that time, how much goes by between two statuses that differ in figures alone. */
+const FIGURES = 0.8;
 const CONFLICT_MS = 500;
 
 /** Brings a `CdcPipeline` nearer to what it says: observe, decide, act, then tell. */
 export function pipelineReconcile(context: PipelineContext): Reconcile {
 	const { client, clock, stores, events } = context;
 	const written = new Map<string, number>();
+	const workingMs = (): number =>
+		Math.max(WORKING_MS, stores.count("pipeline") * APART_MS);
 
 	async function reconcile(key: string): Promise<ReconcileResult> {
 		const object = stores.get("pipeline", key);
@@ -85,7 +89,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		const settled =
 			(status.phase === "Running" || status.phase === "Stopped") &&
 			!inFlight(status.actions?.resnapshot);
-		return { againAfterMs: settled ? WORKING_MS : WAITING_MS };
+		return { againAfterMs: settled ? workingMs() : WAITING_MS };
 	}
 
 	async function observe(
@@ -161,43 +165,59 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 	}> {
 		let outcome: ConnectorOutcome | undefined;
 		let surprise: unknown;
-		try {
-			for (const action of actions)
-				switch (action.do) {
-					case "connector":
-						try {
-							outcome = await context.connectors.reconcile(
-								pipeline,
-								action.connectionUri,
-								action.given,
-							);
-						} catch (error) {
-							// Whatever Connect does to us, the writers go on and the status says so.
-							surprise = error;
-							outcome = {
-								ready: false,
-								reason: REASONS.connectorUnknown,
-								message: `the connector could not be looked at: ${messageOf(error)}`,
-								terminal: false,
-							};
-						}
-						break;
-					case "apply":
-						await apply(client, TYPES[action.kind], action.manifest);
-						break;
-					case "delete":
-						await remove(client, TYPES[action.kind], action.object);
-						break;
-					default:
-						action satisfies never;
-				}
-		} catch (error) {
-			// What the API server refuses is told in the status before it is tried again.
-			if (error instanceof ApiError)
-				return { outcome, failure: error, surprise };
-			throw error;
+		async function connect(
+			action: Extract<Action, { do: "connector" }>,
+		): Promise<void> {
+			try {
+				outcome = await context.connectors.reconcile(
+					pipeline,
+					action.connectionUri,
+					action.given,
+				);
+			} catch (error) {
+				// Whatever Connect does to us, the writers go on and the status says so.
+				surprise = error;
+				outcome = {
+					ready: false,
+					reason: REASONS.connectorUnknown,
+					message: `the connector could not be looked at: ${messageOf(error)}`,
+					terminal: false,
+				};
+			}
 		}
-		return { outcome, failure: undefined, surprise };
+		async function take(action: Action): Promise<void> {
+			switch (action.do) {
+				case "connector":
+					return;
+				case "apply":
+					await apply(client, TYPES[action.kind], action.manifest);
+					return;
+				case "delete":
+					return remove(client, TYPES[action.kind], action.object);
+				default:
+					action satisfies never;
+			}
+		}
+		// Writers come after what they mount and are named by; nothing waits for Kafka Connect.
+		const connecting = Promise.all(
+			actions.flatMap((action) =>
+				action.do === "connector" ? [connect(action)] : [],
+			),
+		);
+		const failures: unknown[] = [];
+		for (const stage of [true, false]) {
+			if (failures.length > 0) break;
+			const results = await Promise.allSettled(
+				actions.filter((action) => isFirst(action) === stage).map(take),
+			);
+			for (const result of results)
+				if (result.status === "rejected") failures.push(result.reason);
+		}
+		await connecting;
+		const failure = failures.find((error) => !(error instanceof ApiError));
+		if (failure !== undefined) throw failure;
+		// What the API server refuses is told in the status before it is tried again.
+		return { outcome, failure: failures[0] as ApiError | undefined, surprise };
 	}
 
 	function moment(object: PipelineObject) {
@@ -218,7 +238,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		const news = !isDeepStrictEqual(lasting(before), lasting(status));
 		const stale =
 			clock.monotonic() - (written.get(key) ?? Number.NEGATIVE_INFINITY) >=
-			FIGURES_MS;
+			FIGURES * workingMs();
 		if (!news && (!stale || isDeepStrictEqual(before, status))) return;
 		await applyStatus(client, TYPES.pipeline, object, status);
 		written.set(key, clock.monotonic());
@@ -274,6 +294,15 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 			throw error;
 		}
 	};
+}
+
+/** What the pods of the writers can't do without. */
+function isFirst(action: Action): boolean {
+	return (
+		action.do === "apply" &&
+		action.kind !== "statefulSet" &&
+		CHILD_KINDS.some((kind) => kind === action.kind)
+	);
 }
 
 function readyOf(status: CdcPipelineStatus | undefined) {

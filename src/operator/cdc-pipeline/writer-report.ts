@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { send } from "../../connect/http.ts";
 import { messageOf } from "../../errors.ts";
 
 const number = z.number().min(0);
@@ -35,12 +36,13 @@ export type AskWriter = (podIP: string) => Promise<WriterReport>;
 export function httpWriterReport(port: number): AskWriter {
 	return async (podIP) => {
 		const host = podIP.includes(":") ? `[${podIP}]` : podIP;
-		const response = await fetch(`http://${host}:${port}/status`, {
-			signal: AbortSignal.timeout(2_000),
-			redirect: "error",
+		const { status, text } = await send(`http://${host}:${port}/status`, {
+			method: "GET",
+			timeoutMs: 2_000,
+			access: {},
 		});
-		if (!response.ok) throw new Error(`GET /status: ${response.status}`);
-		return report.parse(await response.json());
+		if (status !== 200) throw new Error(`GET /status: ${status}`);
+		return report.parse(JSON.parse(text));
 	};
 }
 
