@@ -6,6 +6,7 @@ const USAGE = `Usage: tributary COMMAND [flags]
   run        run pipelines of a YAML file on this machine
   writer     consume Kafka topics and write Delta tables
   operator   run the Kubernetes operator
+  ingest     load files that land in a bucket
   maintain   compact and clean up every table below a location
   table      make, read and look after a Delta table
   dlq        dead letters: list, show, replay, purge
@@ -28,6 +29,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 	run: async () => (await import("./run.ts")).runCommand,
 	writer: async () => (await import("./writer.ts")).writerCommand,
 	operator: async () => (await import("./operator.ts")).operatorCommand,
+	ingest: async () => (await import("./ingest.ts")).ingestCommand,
 	maintain: async () => (await import("./maintain.ts")).maintainCommand,
 	table: async () => (await import("./table.ts")).tableCommand,
 	dlq: async () => (await import("./dlq.ts")).dlqCommand,

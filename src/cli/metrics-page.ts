@@ -1,4 +1,5 @@
 import type { Registry } from "prom-client";
+import { createIngestMetrics } from "../observe/ingest-metrics.ts";
 import { createWriterMetrics } from "../observe/metrics.ts";
 import { operatorMetrics } from "../operator/metrics.ts";
 
@@ -30,6 +31,7 @@ export function metricsOf(registry: Registry): readonly MetricDefinition[] {
 /** `docs/reference/metrics.md`. */
 export function metricsPage(): string {
 	const writer = metricsOf(createWriterMetrics({ pipeline: "" }).registry);
+	const ingest = metricsOf(createIngestMetrics({ ingestion: "" }).registry);
 	const operator = metricsOf(operatorMetrics().registry);
 	const own = (all: readonly MetricDefinition[]) =>
 		all.filter(({ name }) => !PROCESS.test(name));
@@ -53,6 +55,12 @@ Every sample has the label \`pipeline\`, the name of the pipeline (the consumer 
 is configured by its environment). The namespace is a label that Prometheus adds.
 
 ${table(own(writer))}
+
+## File ingestion
+
+Workers of a \`FileIngestion\` serve these on port 8001. Every sample has the label \`ingestion\`, its name.
+
+${table(own(ingest))}
 
 ## Operator: pipelines
 

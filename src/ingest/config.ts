@@ -43,4 +43,6 @@ export interface IngestConfig {
 	readonly staleMs: number;
 	/** Milliseconds between two looks at the source while watching. */
 	readonly intervalMs: number;
+	/** A cron schedule, in UTC, in place of the interval. */
+	readonly schedule?: string | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Dashboard } from "./dashboard.ts";
+import { ingestionDashboard } from "./dashboard-ingestion.ts";
 import { operatorDashboard } from "./dashboard-operator.ts";
 import { pipelineDashboard } from "./dashboard-pipeline.ts";
 import { tableDashboard } from "./dashboard-table.ts";
@@ -7,5 +8,6 @@ import { tableDashboard } from "./dashboard-table.ts";
 export const DASHBOARDS: Readonly<Record<string, Dashboard>> = {
 	pipeline: pipelineDashboard,
 	table: tableDashboard,
+	ingestion: ingestionDashboard,
 	operator: operatorDashboard,
 };

@@ -1,4 +1,8 @@
-import { createServer, type ServerResponse } from "node:http";
+import {
+	createServer,
+	type IncomingMessage,
+	type ServerResponse,
+} from "node:http";
 import type { Exposition } from "./metrics.ts";
 
 export interface HealthOptions {
@@ -12,6 +16,11 @@ export interface HealthOptions {
 	readonly ready: () => readonly string[];
 	/** The answer of `/status`. */
 	readonly status?: () => unknown;
+	/** Answers requests for other paths; false for one that it does not know. */
+	readonly other?: (
+		request: IncomingMessage,
+		response: ServerResponse,
+	) => boolean;
 }
 
 export interface HealthServer {
@@ -35,19 +44,22 @@ export function serveHealth(options: HealthOptions): Promise<HealthServer> {
 						response.setHeader("content-type", options.registry.contentType);
 						response.end(text);
 					},
-					(error: unknown) => {
-						response.statusCode = 500;
-						response.end(`${String(error)}\n`);
-					},
+					(error: unknown) => failed(response, error),
 				);
 				return;
 			case "/status":
 				if (options.status !== undefined) {
-					response.setHeader("content-type", "application/json");
-					response.end(`${JSON.stringify(options.status())}\n`);
+					Promise.resolve(options.status()).then(
+						(report) => {
+							response.setHeader("content-type", "application/json");
+							response.end(`${JSON.stringify(report)}\n`);
+						},
+						(error: unknown) => failed(response, error),
+					);
 					return;
 				}
 		}
+		if (options.other?.(request, response) === true) return;
 		response.statusCode = 404;
 		response.end("known paths: /healthz /readyz /metrics /status\n");
 	});
@@ -65,6 +77,11 @@ export function serveHealth(options: HealthOptions): Promise<HealthServer> {
 			});
 		});
 	});
+}
+
+function failed(response: ServerResponse, error: unknown): void {
+	response.statusCode = 500;
+	response.end(`${String(error)}\n`);
 }
 
 function answer(response: ServerResponse, problems: readonly string[]): void {

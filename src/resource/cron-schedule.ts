@@ -26,6 +26,54 @@ export function isCronSchedule(text: string): boolean {
 	);
 }
 
+const SPELLED_OUT: Readonly<Record<string, string>> = {
+	"@yearly": "0 0 1 1 *",
+	"@annually": "0 0 1 1 *",
+	"@monthly": "0 0 1 * *",
+	"@weekly": "0 0 * * 0",
+	"@daily": "0 0 * * *",
+	"@midnight": "0 0 * * *",
+	"@hourly": "0 * * * *",
+};
+
+/** Whether a schedule that `isCronSchedule` accepts has a run in the minute of this time, in UTC. */
+export function isDue(schedule: string, at: Date): boolean {
+	const fields = (SPELLED_OUT[schedule] ?? schedule).split(" ");
+	const [minute, hour, day, month, weekday] = [
+		at.getUTCMinutes(),
+		at.getUTCHours(),
+		at.getUTCDate(),
+		at.getUTCMonth() + 1,
+		at.getUTCDay(),
+	].map((value, i) => includes(fields[i] ?? "*", FIELDS[i], value));
+	// Where both days are restricted, either will do (crontab(5)).
+	const either =
+		!(fields[2] ?? "").startsWith("*") && !(fields[4] ?? "").startsWith("*");
+	const today = either ? day || weekday : day && weekday;
+	return (minute && hour && month && today) ?? false;
+}
+
+function includes(
+	text: string,
+	field: (typeof FIELDS)[number] | undefined,
+	value: number,
+): boolean {
+	if (field === undefined) return false;
+	return text.split(",").some((item) => {
+		const [range = "", step = "1"] = item.split("/");
+		const [first, last] =
+			range === "*"
+				? [field.least, field.most]
+				: range.split("-").map((part) => numberOf(part, field));
+		if (first === undefined) return false;
+		const end = last ?? (item.includes("/") ? field.most : first);
+		// Sunday is 0 and 7.
+		return (field.most === 7 && value === 0 ? [0, 7] : [value]).some(
+			(one) => one >= first && one <= end && (one - first) % Number(step) === 0,
+		);
+	});
+}
+
 /** `*`, a value or a range, each with a step if need be. */
 function isItem(item: string, field: (typeof FIELDS)[number]): boolean {
 	const [, range = "", step] = /^([^/]+)(?:\/(\d{1,2}))?$/.exec(item) ?? [];

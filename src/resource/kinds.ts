@@ -7,6 +7,13 @@ import {
 } from "./cdc-pipeline-rules.ts";
 import { cdcPipelineStatus } from "./cdc-pipeline-status.ts";
 import type { ResourceKind } from "./crd.ts";
+import { fileIngestionSpec } from "./file-ingestion.ts";
+import {
+	fileIngestionImmutableRules,
+	fileIngestionObjectRules,
+	fileIngestionRules,
+} from "./file-ingestion-rules.ts";
+import { fileIngestionStatus } from "./file-ingestion-status.ts";
 import { validationRules } from "./rules.ts";
 import { DELTA_TABLE, TABLE_OPERATION } from "./table-kinds.ts";
 
@@ -68,6 +75,77 @@ export const CDC_PIPELINE: ResourceKind = {
 	],
 	scale: {
 		specReplicasPath: ".spec.writer.replicas",
+		statusReplicasPath: ".status.replicas",
+		labelSelectorPath: ".status.selector",
+	},
+};
+
+export const FILE_INGESTION: ResourceKind = {
+	group: API_GROUP,
+	version: API_VERSION.slice(API_GROUP.length + 1),
+	kind: "FileIngestion",
+	plural: "fileingestions",
+	singular: "fileingestion",
+	shortNames: ["fi"],
+	categories: ["tributary"],
+	description:
+		"A FileIngestion loads files that land in a bucket into a Delta table, each file exactly once.",
+	spec: fileIngestionSpec,
+	status: fileIngestionStatus,
+	rules: [
+		...fileIngestionImmutableRules,
+		...validationRules(fileIngestionRules),
+	],
+	objectRules: fileIngestionObjectRules,
+	columns: [
+		{ name: "Phase", type: "string", jsonPath: ".status.phase" },
+		{
+			name: "Ready",
+			type: "string",
+			jsonPath: '.status.conditions[?(@.type=="Ready")].status',
+		},
+		{
+			name: "Files",
+			type: "integer",
+			jsonPath: ".status.files.loaded",
+			description: "Files that are in the table.",
+		},
+		{
+			name: "Failed",
+			type: "integer",
+			jsonPath: ".status.files.failed",
+			description: "Files that could not be loaded.",
+		},
+		{
+			name: "Last run",
+			type: "date",
+			jsonPath: ".status.lastRun.finished",
+			description: "When something was last loaded, or tried.",
+		},
+		{
+			name: "Waiting",
+			type: "integer",
+			jsonPath: ".status.files.discovered",
+			description: "Files that wait to be loaded.",
+			priority: 1,
+		},
+		{
+			name: "Workers",
+			type: "string",
+			jsonPath: ".status.workers",
+			description: "Ready of wanted worker pods.",
+			priority: 1,
+		},
+		{
+			name: "Reason",
+			type: "string",
+			jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+			priority: 1,
+		},
+		{ name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+	],
+	scale: {
+		specReplicasPath: ".spec.worker.replicas",
 		statusReplicasPath: ".status.replicas",
 		labelSelectorPath: ".status.selector",
 	},

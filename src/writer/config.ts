@@ -2,12 +2,11 @@ import type { CdcPipeline, SourceType } from "../resource/cdc-pipeline.ts";
 import {
 	type KafkaAccess,
 	kafkaAccess,
-	needSecret,
 	type SecretReader,
 } from "../resource/kafka-access.ts";
 import { parseBytes, parseDuration } from "../resource/quantity.ts";
-import { STORAGE_KEYS } from "../resource/secrets.ts";
 import { signalCollection } from "../resource/signal-collection.ts";
+import { storageValues } from "../resource/storage-access.ts";
 import {
 	type StorageCredentials,
 	storageCredentials,
@@ -128,16 +127,8 @@ export function sinkCredentials(
 	secret: SecretReader,
 ): StorageCredentials {
 	if (storageSecretRef === undefined) return {};
-	const { name } = storageSecretRef;
-	for (const key of STORAGE_KEYS.required)
-		needSecret(secret, name, key, "spec.sink.storageSecretRef");
 	return storageCredentials(
-		Object.fromEntries(
-			[...STORAGE_KEYS.required, ...STORAGE_KEYS.optional].map((key) => [
-				key,
-				secret(name, key),
-			]),
-		),
+		storageValues(storageSecretRef.name, secret, "spec.sink.storageSecretRef"),
 	);
 }
 

@@ -15,7 +15,7 @@ import {
 	deltaTable,
 	type TableSchema,
 } from "../../resource/delta-table.ts";
-import { problem } from "../pipeline-file.ts";
+import { problem } from "../resource-file.ts";
 import { checkNewTable, checkPartitions } from "./create.ts";
 import { suggestion } from "./nearest.ts";
 import type { TableContext } from "./open.ts";

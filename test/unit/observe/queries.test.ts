@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { metricsOf } from "../../../src/cli/metrics-page.ts";
 import { DASHBOARDS } from "../../../src/observe/dashboards.ts";
+import { createIngestMetrics } from "../../../src/observe/ingest-metrics.ts";
 import { createWriterMetrics } from "../../../src/observe/metrics.ts";
 import { CONDITIONS } from "../../../src/operator/cdc-pipeline/reasons.ts";
 import { operatorMetrics } from "../../../src/operator/metrics.ts";
@@ -22,7 +23,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 	operation: OPERATIONS,
 };
 
-/** Sample name → its labels, of both registries. */
+/** Sample name → its labels, of all registries. */
 function known(): Map<string, Set<string>> {
 	const samples = new Map<string, Set<string>>();
 	const add = (name: string, labels: readonly string[]): void => {
@@ -32,6 +33,7 @@ function known(): Map<string, Set<string>> {
 	};
 	for (const [registry, extra] of [
 		[createWriterMetrics({ pipeline: "shop" }).registry, ["pipeline"]],
+		[createIngestMetrics({ ingestion: "files" }).registry, ["ingestion"]],
 		[operatorMetrics().registry, []],
 	] as const)
 		for (const { name, type, labels } of metricsOf(registry))
