@@ -7,5 +7,6 @@ import "./spark/constraints.ts";
 import "./spark/scan.ts";
 import "./spark/change-data.ts";
 import "./spark/differential.ts";
+import "./spark/schema-change.ts";
 
 afterAll(Spark.stopShared);

@@ -109,18 +109,20 @@ export class World {
 		this.kafka = new SimulatedKafka(this.random);
 	}
 
-	/** A commit may have to wait for long: much can happen before it lands. */
+	/** Some operations take long, commits above all: much can happen before they land. */
 	turn(owner: Process, commits = false): Promise<void> {
-		const held = commits && !this.calm && this.random() < 0.2;
+		const held = !this.calm && this.random() < (commits ? 0.15 : 0.04);
 		const from = held ? this.#steps + 15 + Math.floor(this.random() * 60) : 0;
 		return new Promise((go) => {
 			if (!owner.dead) this.#waiting.push({ go, owner, commits, from });
 		});
 	}
 
-	/** Whether a commit is under way, so that trouble would do the most harm. */
+	/** Whether something is under way with which trouble would do the most harm. */
 	get tense(): boolean {
-		return this.#waiting.some(({ commits }) => commits);
+		return this.#waiting.some(
+			({ commits, from }) => commits || from > this.#steps,
+		);
 	}
 
 	after(ms: number, run: () => void, owner: Process): () => void {

@@ -171,6 +171,7 @@ export async function simulate(
 	let failure: unknown;
 	let processes = [start(), start()];
 	let produced = 0;
+	const quiet = Math.floor(random() * scale.quiet);
 	for (
 		let steps = 0;
 		produced < scale.records || steps < scale.steps;
@@ -179,7 +180,7 @@ export async function simulate(
 		if (produced < scale.records && random() < scale.rate)
 			produce(world, model, ++produced);
 		const harm = scale.trouble * (world.tense ? TENSE : 1);
-		const dice = steps < scale.quiet ? 1 : random() / harm;
+		const dice = steps < quiet ? 1 : random() / harm;
 		if (dice < 0.004) {
 			const victim = processes[Math.floor(random() * processes.length)];
 			victim?.kill();
