@@ -11,6 +11,7 @@ import {
 	requestedGrants,
 } from "../test/support/permissions.ts";
 import { cdcPluginTests } from "./cdc-plugin.ts";
+import { deltaTableTests } from "./delta-tables.ts";
 import {
 	apply,
 	becomesReady,
@@ -22,6 +23,7 @@ import {
 	lakeKeys,
 	minutes,
 	NAMESPACE,
+	orders,
 	pipeline,
 	ROOT,
 	SYSTEM,
@@ -255,6 +257,16 @@ cdcPluginTests(() => ({
 	status,
 	change,
 	equal: () => tableEqualsOrders("shop/orders"),
+}));
+
+deltaTableTests(() => ({
+	cluster,
+	namespace: NAMESPACE,
+	apply,
+	change,
+	rows: async () => (await orders()).length,
+	equal: () => tableEqualsOrders("shop/orders"),
+	table,
 }));
 
 test.each<[string, Changes, string, RegExp]>([

@@ -90,7 +90,7 @@ export const deltaTableStatus = z
 		lastCommit: time.optional().describe("Time of the newest commit."),
 		observed: time
 			.optional()
-			.describe("When the figures were read, of a table with location."),
+			.describe("When a run read these figures; absent where a writer tells."),
 		maintenance: settings.optional(),
 		optimize: run.optional().describe("The last run of optimize."),
 		vacuum: run.optional().describe("The last run of vacuum."),

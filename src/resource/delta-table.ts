@@ -137,7 +137,10 @@ export const deltaTableSpec = z
 				"Of the table's Jobs; those of the pipeline's writers when absent, or 250m and 1Gi.",
 			),
 	})
-	.superRefine(refinement(tableRules));
+	.superRefine(refinement(tableRules))
+	.describe(
+		"What the table shall be, and how it is looked after. Of a pipeline's table the operator sets pipelineRef and path; the rest is yours.",
+	);
 
 /** A `DeltaTable` as a user writes it; parsing fills in every default. */
 export const deltaTable = z.strictObject({

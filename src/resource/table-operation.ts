@@ -103,7 +103,8 @@ export const tableOperationSpec = z
 				"Seconds after the end when the TableOperation is deleted, with its Job; it stays when absent. Leave it out where a repository would apply it again: it would run again.",
 			),
 	})
-	.superRefine(refinement(operationRules));
+	.superRefine(refinement(operationRules))
+	.describe("What is done, and to which table. It can't be changed.");
 
 /** A `TableOperation` as a user writes it; parsing fills in every default. */
 export const tableOperation = z.strictObject({

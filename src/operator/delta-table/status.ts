@@ -161,36 +161,49 @@ type Figures = Pick<
 	"version" | "rows" | "files" | "bytes" | "size" | "lastCommit" | "observed"
 >;
 
-/** Those of the writers, of a pipeline's table; else those of the last run that saw the table. */
-function figures({ table, written, facts, before }: TableStatusInput): Figures {
-	if (table.spec.pipelineRef !== undefined) {
-		const {
-			version,
-			tableRows: rows,
-			files,
-			bytes,
-			lastCommit,
-		} = written ?? {};
-		return known({
-			version,
-			rows,
-			files,
-			bytes,
-			size: sizeText(bytes),
-			lastCommit,
-		});
-	}
+/**
+ * The newest of what the writers tell, what a run saw, and what was known: an idle writer does not look at
+ * what maintenance committed since, and the pods of a run go.
+ */
+function figures({ written, facts, before }: TableStatusInput): Figures {
 	const { seen } = facts;
-	if (seen === undefined || (before?.observed ?? "") >= seen.at) {
-		const { version, rows, files, bytes, size, lastCommit, observed } =
-			before ?? {};
-		return known({ version, rows, files, bytes, size, lastCommit, observed });
+	const told: Figures[] = [];
+	if (before?.version !== undefined) {
+		const { version, rows, files, bytes, size, lastCommit, observed } = before;
+		told.push(
+			known({ version, rows, files, bytes, size, lastCommit, observed }),
+		);
 	}
-	const { version, rows, files, bytes, lastCommit } = seen.figures;
-	return known({
-		...{ version, rows, files, bytes, size: sizeText(bytes), lastCommit },
-		observed: seen.at,
-	});
+	if (seen !== undefined)
+		told.push(
+			known({
+				rows: undefined,
+				lastCommit: undefined,
+				...seen.figures,
+				size: sizeText(seen.figures.bytes),
+				observed: seen.at,
+			}),
+		);
+	if (written?.version !== undefined) {
+		const { version, tableRows: rows, files, bytes, lastCommit } = written;
+		const size = sizeText(bytes);
+		told.push(
+			known({
+				...{ version, rows, files, bytes, size, lastCommit },
+				observed: undefined,
+			}),
+		);
+	}
+	return told.reduce((a, b) => (isNewer(a, b) ? a : b), {});
+}
+
+/** By time, for a table that was made anew has lower versions. */
+function isNewer(a: Figures, b: Figures): boolean {
+	const first = Date.parse(a.lastCommit ?? "");
+	const second = Date.parse(b.lastCommit ?? "");
+	return Number.isNaN(first) || Number.isNaN(second) || first === second
+		? (a.version ?? -1) > (b.version ?? -1)
+		: first > second;
 }
 
 function known(

@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { REASONS } from "../../../src/operator/cdc-pipeline/reasons.ts";
+import { TABLE_REASONS } from "../../../src/operator/delta-table/reasons.ts";
+import { OPERATION_REASONS } from "../../../src/operator/table-operation/reasons.ts";
 import { ENVIRONMENT } from "../../../src/writer/environment.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
@@ -51,9 +53,14 @@ test("every error code and every reason of a condition says what to do", () => {
 				codes.add(match[1] ?? "");
 	expect(codes.size).toBeGreaterThan(15);
 	expect([...codes].filter((code) => !page.includes(code))).toEqual([]);
-	const troubles = Object.values(REASONS).filter((reason) =>
-		/Missing|Invalid|Failed|Unreadable|Unschedulable|Unavailable/.test(reason),
-	);
+	const reasons = [REASONS, TABLE_REASONS, OPERATION_REASONS];
+	const troubles = reasons
+		.flatMap((some): string[] => Object.values(some))
+		.filter((reason) =>
+			/Refused|NotReady|NotWritten|Planned|Missing|Invalid|Failed|Unreadable|Unschedulable|Unavailable/.test(
+				reason,
+			),
+		);
 	expect(troubles.filter((reason) => !page.includes(reason))).toEqual([]);
 });
 
