@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { expect, test, vi } from "vitest";
 import type { DeltaTableStatus } from "../src/resource/delta-table-status.ts";
 import type { TableOperationStatus } from "../src/resource/table-operation-status.ts";
@@ -18,6 +19,10 @@ export interface TableStage {
 	table(path: string, columns: readonly string[]): Promise<unknown[][]>;
 }
 
+const SAMPLES = resolve(
+	import.meta.dirname,
+	"../manifests/samples/tables.yaml",
+);
 const soon = { timeout: 120_000, interval: 500 };
 
 /** `DeltaTable` and `TableOperation`, on the tables of the pipeline `shop` and on one of their own. */
@@ -179,6 +184,10 @@ export function deltaTableTests(stage: () => TableStage): void {
 		);
 		await kubectl("delete", "deltatable", "rates");
 		expect(await stage().table("rates", ["id"])).toEqual([]);
+	});
+
+	test("the samples of tables are taken by the API server", async () => {
+		await kubectl("apply", "--dry-run=server", "-f", SAMPLES);
 	});
 
 	test("operations on a table that is written fail no writer, and a mirror ends equal to its source", async () => {
