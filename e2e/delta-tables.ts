@@ -23,7 +23,7 @@ const SAMPLES = resolve(
 	import.meta.dirname,
 	"../manifests/samples/tables.yaml",
 );
-const soon = { timeout: 120_000, interval: 500 };
+const soon = { timeout: 240_000, interval: 500 };
 
 /** `DeltaTable` and `TableOperation`, on the tables of the pipeline `shop` and on one of their own. */
 export function deltaTableTests(stage: () => TableStage): void {
