@@ -11,6 +11,7 @@ export const LABELS = {
 	pipeline: `${API_GROUP}/pipeline`,
 	table: `${API_GROUP}/table`,
 	operation: `${API_GROUP}/operation`,
+	ingestion: `${API_GROUP}/ingestion`,
 } as const;
 
 export const ANNOTATIONS = {
@@ -49,6 +50,32 @@ export function writerLabels(pipeline: string): Record<string, string> {
 		...writerSelector(pipeline),
 		[LABELS.component]: "writer",
 		[LABELS.managedBy]: MANAGED_BY,
+	};
+}
+
+export const INGEST_CONTAINER = "ingest";
+export const INGEST_CONFIG_FILE = "ingestion.yaml";
+export const INGEST_STATE_DIR = "/var/lib/tributary/ingest";
+
+/** Name of every object that belongs to the workers of a `FileIngestion`. */
+export function ingestName(ingestion: string): string {
+	return `${ingestion}-ingest`;
+}
+
+export function ingestLabels(ingestion: string): Record<string, string> {
+	return {
+		...ingestSelector(ingestion),
+		[LABELS.component]: "ingest",
+		[LABELS.managedBy]: MANAGED_BY,
+	};
+}
+
+/** The labels that a StatefulSet selects its pods by; they can never change. */
+export function ingestSelector(ingestion: string): Record<string, string> {
+	return {
+		[LABELS.name]: "tributary-ingest",
+		[LABELS.instance]: ingestion,
+		[LABELS.ingestion]: ingestion,
 	};
 }
 

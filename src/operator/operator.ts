@@ -8,7 +8,7 @@ import { apiLeaseStore, LeaseElection } from "../kube/lease.ts";
 import { WorkQueue } from "../kube/work-queue.ts";
 import { serveHealth } from "../observe/http.ts";
 import type { Logger } from "../observe/log.ts";
-import { CDC_PIPELINE } from "../resource/kinds.ts";
+import { CDC_PIPELINE, FILE_INGESTION } from "../resource/kinds.ts";
 import { DELTA_TABLE, TABLE_OPERATION } from "../resource/table-kinds.ts";
 import { operatorCanary } from "./canary.ts";
 import { type Connectors, fenceConnectors } from "./cdc-pipeline/connector.ts";
@@ -16,6 +16,8 @@ import { pipelineReconcile } from "./cdc-pipeline/reconcile.ts";
 import { httpWriterReport } from "./cdc-pipeline/writer-report.ts";
 import { tableReconcile } from "./delta-table/reconcile.ts";
 import type { OperatorSettings } from "./environment.ts";
+import { ingestionReconcile } from "./file-ingestion/reconcile.ts";
+import { httpWorkerReport } from "./file-ingestion/worker-report.ts";
 import { type OperatorMetrics, operatorMetrics } from "./metrics.ts";
 import { WRITER_PORT } from "./names.ts";
 import { createStores, OWNER_KINDS, type OwnerKind } from "./stores.ts";
@@ -26,6 +28,7 @@ const CONTROLLERS: Readonly<Record<OwnerKind, string>> = {
 	pipeline: CDC_PIPELINE.singular,
 	table: DELTA_TABLE.singular,
 	operation: TABLE_OPERATION.singular,
+	ingestion: FILE_INGESTION.singular,
 };
 /** A watch that stays silent for so long in spite of all retries means that this process is stuck. */
 const DEAF_MS = 600_000;
@@ -148,6 +151,10 @@ export async function runOperator(options: {
 		}),
 		table: tableReconcile(shared),
 		operation: operationReconcile(shared),
+		ingestion: ingestionReconcile({
+			...shared,
+			askWorker: httpWorkerReport(options.writerPort ?? WRITER_PORT),
+		}),
 	};
 
 	function work(kind: OwnerKind, term: AbortSignal): Promise<void> {

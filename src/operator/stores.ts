@@ -9,6 +9,7 @@ import {
 	type ChildKind,
 	type ConfigMap,
 	type CronJob,
+	type IngestionObject,
 	type Job,
 	type OperationObject,
 	type PipelineObject,
@@ -23,6 +24,7 @@ export const OWNERS = {
 	pipeline: LABELS.pipeline,
 	table: LABELS.table,
 	operation: LABELS.operation,
+	ingestion: LABELS.ingestion,
 } as const;
 export type OwnerKind = keyof typeof OWNERS;
 export const OWNER_KINDS = Object.keys(OWNERS) as readonly OwnerKind[];
@@ -33,6 +35,7 @@ interface Objects extends Record<Watched, KubeObject> {
 	readonly pipeline: PipelineObject;
 	readonly table: TableObject;
 	readonly operation: OperationObject;
+	readonly ingestion: IngestionObject;
 	readonly job: Job;
 	readonly pod: Pod;
 	readonly cronJob: CronJob;

@@ -3,7 +3,8 @@ import type { KubeObject, ResourceType } from "../kube/object.ts";
 import type { CdcPipelineStatus } from "../resource/cdc-pipeline-status.ts";
 import type { ResourceKind } from "../resource/crd.ts";
 import type { DeltaTableStatus } from "../resource/delta-table-status.ts";
-import { CDC_PIPELINE } from "../resource/kinds.ts";
+import type { FileIngestionStatus } from "../resource/file-ingestion-status.ts";
+import { CDC_PIPELINE, FILE_INGESTION } from "../resource/kinds.ts";
 import { DELTA_TABLE, TABLE_OPERATION } from "../resource/table-kinds.ts";
 import type { TableOperationStatus } from "../resource/table-operation-status.ts";
 
@@ -53,6 +54,11 @@ export interface TableObject extends KubeObject {
 export interface OperationObject extends KubeObject {
 	readonly spec: unknown;
 	readonly status?: TableOperationStatus;
+}
+
+export interface IngestionObject extends KubeObject {
+	readonly spec: unknown;
+	readonly status?: FileIngestionStatus;
 }
 
 export interface ContainerStatus {
@@ -110,6 +116,7 @@ export const TYPES = {
 	pipeline: servedAs(CDC_PIPELINE),
 	table: servedAs(DELTA_TABLE),
 	operation: servedAs(TABLE_OPERATION),
+	ingestion: servedAs(FILE_INGESTION),
 	job: { group: "batch", version: "v1", kind: "Job", plural: "jobs" },
 	configMap: {
 		group: "",

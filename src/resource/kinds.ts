@@ -156,4 +156,5 @@ export const KINDS: readonly ResourceKind[] = [
 	CDC_PIPELINE,
 	DELTA_TABLE,
 	TABLE_OPERATION,
+	FILE_INGESTION,
 ];

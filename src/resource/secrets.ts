@@ -1,4 +1,5 @@
 import type { CdcPipelineSpec } from "./cdc-pipeline.ts";
+import type { FileIngestionSpec } from "./file-ingestion.ts";
 
 /** One value of a Secret that a pipeline needs. */
 export interface SecretValue {
@@ -21,6 +22,56 @@ export const STORAGE_KEYS = {
 		"AWS_CA_BUNDLE",
 	],
 } as const;
+
+/** What a worker of file ingestion needs. */
+export function ingestSecrets({
+	source,
+	sink,
+	state,
+	api,
+}: FileIngestionSpec): SecretValue[] {
+	const storage = (
+		ref: { readonly name: string } | undefined,
+		field: string,
+	): SecretValue[] =>
+		ref === undefined
+			? []
+			: [
+					...STORAGE_KEYS.required.map((key) => ({
+						name: ref.name,
+						key,
+						optional: false,
+						field,
+					})),
+					...STORAGE_KEYS.optional.map((key) => ({
+						name: ref.name,
+						key,
+						optional: true,
+						field,
+					})),
+				];
+	const one = (
+		ref: { readonly name: string; readonly key: string } | undefined,
+		field: string,
+	): SecretValue[] =>
+		ref === undefined ? [] : [{ ...ref, optional: false, field }];
+	return distinct([
+		...storage(source.storageSecretRef, "spec.source.storageSecretRef"),
+		...storage(sink.storageSecretRef, "spec.sink.storageSecretRef"),
+		...one(state.connectionSecretRef, "spec.state.connectionSecretRef"),
+		...one(api.tokenSecretRef, "spec.api.tokenSecretRef"),
+	]);
+}
+
+/** Two fields may refer to the same value. */
+function distinct(values: readonly SecretValue[]): SecretValue[] {
+	return values.filter(
+		(value, index) =>
+			values.findIndex(
+				({ name, key }) => name === value.name && key === value.key,
+			) === index,
+	);
+}
 
 export const SASL_MECHANISMS = [
 	"plain",
@@ -126,11 +177,5 @@ export function writerSecrets(
 		for (const key of [...own.optional, ...other.required, ...other.optional])
 			values.push({ name, key, optional: true, field });
 	}
-	// Two fields may refer to the same value.
-	return values.filter(
-		(value, index) =>
-			values.findIndex(
-				({ name, key }) => name === value.name && key === value.key,
-			) === index,
-	);
+	return distinct(values);
 }

@@ -78,10 +78,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   # delete: ttlSecondsAfterFinished
   verbs: [list, watch, delete]
 - apiGroups: [tributary.dev]
-  resources: [cdcpipelines/status, deltatables/status, tableoperations/status]
+  resources: [fileingestions]
+  verbs: [list, watch]
+- apiGroups: [tributary.dev]
+  resources: [cdcpipelines/status, deltatables/status, tableoperations/status, fileingestions/status]
   verbs: [patch]
 - apiGroups: [tributary.dev]
-  resources: [cdcpipelines/finalizers, deltatables/finalizers, tableoperations/finalizers]
+  resources: [cdcpipelines/finalizers, deltatables/finalizers, tableoperations/finalizers, fileingestions/finalizers]
   # owner references that block deletion
   verbs: [update]
 - apiGroups: [apps]

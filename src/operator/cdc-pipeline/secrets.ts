@@ -69,16 +69,9 @@ export async function readSecrets(
 		)
 			problems.push({ ...problem, source: value.source });
 	}
-	const versions = new Map<string, string>();
-	for (const [name, secret] of found)
-		if (secret !== undefined && !("error" in secret))
-			versions.set(
-				name,
-				`${secret.metadata.uid ?? ""}/${secret.metadata.resourceVersion ?? ""}`,
-			);
 	return {
 		problems,
-		versions,
+		versions: versionsOf(found),
 		connectionUri: text(found, spec.source.connectionSecretRef),
 		read: (name, key) => text(found, { name, key }),
 	};
@@ -101,6 +94,45 @@ export async function storageProblem(
 		if (problem !== undefined) return problem;
 	}
 	return undefined;
+}
+
+/** What is wrong with some values of Secrets, and the versions of those Secrets that are there. */
+export async function checkSecrets(
+	client: ApiClient,
+	namespace: string,
+	values: readonly SecretValue[],
+): Promise<{
+	readonly problems: readonly Omit<SecretProblem, "source">[];
+	readonly versions: SecretVersions;
+}> {
+	const names = [...new Set(values.map(({ name }) => name))];
+	const found = new Map<string, Found>(
+		await Promise.all(
+			names.map(
+				async (name): Promise<[string, Found]> => [
+					name,
+					await read(client, namespace, name),
+				],
+			),
+		),
+	);
+	const problems = new Map<string, Omit<SecretProblem, "source">>();
+	for (const value of values) {
+		const problem = problemOf(value, namespace, found.get(value.name));
+		if (problem !== undefined) problems.set(problem.message, problem);
+	}
+	return { problems: [...problems.values()], versions: versionsOf(found) };
+}
+
+function versionsOf(found: ReadonlyMap<string, Found>): SecretVersions {
+	const versions = new Map<string, string>();
+	for (const [name, secret] of found)
+		if (secret !== undefined && !("error" in secret))
+			versions.set(
+				name,
+				`${secret.metadata.uid ?? ""}/${secret.metadata.resourceVersion ?? ""}`,
+			);
+	return versions;
 }
 
 async function read(

@@ -159,7 +159,7 @@ export function statefulSet(
 	};
 }
 
-function probe(
+export function probe(
 	path: string,
 	periodSeconds: number,
 	failureThreshold: number,

@@ -563,6 +563,23 @@ test("tables and operations need what the chart grants for them", async () => {
 		() => expect(server.get(`${ours}deltatables/shop.orders`)).toBeDefined(),
 		wait,
 	);
+	server.put(`${ours}fileingestions/files`, {
+		apiVersion: "tributary.dev/v1alpha1",
+		kind: "FileIngestion",
+		spec: {
+			source: { location: "s3://landing/files" },
+			format: { type: "csv" },
+			sink: { location: "s3://lake/files" },
+		},
+	});
+	await vi.waitFor(
+		() =>
+			expect(server.get(`${ours}fileingestions/files`)).toHaveProperty(
+				"status.phase",
+				"Pending",
+			),
+		wait,
+	);
 	const kind = { apiVersion: "tributary.dev/v1alpha1", kind: "DeltaTable" };
 	// A setting that is there, and then is not; a specification that changes under its Job.
 	const spec = { pipelineRef: { name: "shop" }, path: "orders" };
