@@ -100,9 +100,15 @@ export function createStores(options: {
 			asks(object, before);
 		if (isOwner(kind) && news) wake(kind, key);
 		// What a pipeline's writers told is the status of its tables, and its settings are theirs.
-		if (kind === "pipeline")
-			for (const { metadata } of children("table", "pipeline", key))
-				wake("table", `${metadata.namespace ?? ""}/${metadata.name}`);
+		if (kind === "pipeline") {
+			const told = changedTables(
+				(object as PipelineObject | undefined)?.status,
+				(before as PipelineObject | undefined)?.status,
+			);
+			for (const { metadata, spec } of children("table", "pipeline", key))
+				if (news || told((spec as { path?: string }).path ?? ""))
+					wake("table", `${metadata.namespace ?? ""}/${metadata.name}`);
+		}
 		for (const owner of OWNER_KINDS) {
 			if (owner === kind) continue;
 			const now = ownerKey(owner, object);
@@ -211,6 +217,25 @@ function isOwner(kind: Watched): kind is OwnerKind {
 
 function placeOf(kind: Watched, owner: OwnerKind, ownerKey: string): string {
 	return `${kind} ${owner} ${ownerKey}`;
+}
+
+/** Whether a pipeline's status tells something new of the table in a folder. */
+function changedTables(
+	now: PipelineObject["status"],
+	before: PipelineObject["status"],
+): (path: string) => boolean {
+	// A run on all tables has ended.
+	if (JSON.stringify(now?.maintenance) !== JSON.stringify(before?.maintenance))
+		return () => true;
+	const known = new Map(
+		before?.tables?.map((table) => [table.name, JSON.stringify(table)]),
+	);
+	const changed = new Set(
+		now?.tables
+			?.filter((table) => known.get(table.name) !== JSON.stringify(table))
+			.map(({ name }) => name),
+	);
+	return (path) => changed.has(path);
 }
 
 /** Whether a person, or the API server for one, changed something; our own status is no news. */

@@ -78,11 +78,14 @@ export function placeOf(
 	};
 }
 
-function parsed({
-	apiVersion,
-	kind,
-	metadata,
-	spec,
-}: PipelineObject): CdcPipeline | undefined {
-	return cdcPipeline.safeParse({ apiVersion, kind, metadata, spec }).data;
+/** Of every version of an object, for all tables of a pipeline look at it. */
+const parsedOnce = new WeakMap<PipelineObject, { pipeline?: CdcPipeline }>();
+
+function parsed(object: PipelineObject): CdcPipeline | undefined {
+	const known = parsedOnce.get(object);
+	if (known !== undefined) return known.pipeline;
+	const { apiVersion, kind, metadata, spec } = object;
+	const { data } = cdcPipeline.safeParse({ apiVersion, kind, metadata, spec });
+	parsedOnce.set(object, data === undefined ? {} : { pipeline: data });
+	return data;
 }

@@ -10,6 +10,26 @@ import {
 } from "../../../src/operator/cdc-pipeline/manifests.ts";
 import { statefulSet } from "../../../src/operator/cdc-pipeline/stateful-set.ts";
 import { configHash } from "../../../src/operator/cdc-pipeline/writer-config.ts";
+import { effective } from "../../../src/operator/delta-table/decide.ts";
+import {
+	applyConfig,
+	applyJob,
+	pipelineTable,
+	tableCronJob,
+} from "../../../src/operator/delta-table/manifests.ts";
+import {
+	placeOf,
+	type TablePlace,
+} from "../../../src/operator/delta-table/place.ts";
+import {
+	argumentsOf,
+	operationJob,
+} from "../../../src/operator/table-operation/manifests.ts";
+import { deltaTable } from "../../../src/resource/delta-table.ts";
+import {
+	tableOperation,
+	tableOperationSpec,
+} from "../../../src/resource/table-operation.ts";
 import { pipeline } from "./pipeline.ts";
 
 const secured = pipeline({
@@ -37,6 +57,31 @@ const image = {
 	logLevel: "info",
 } as const;
 
+const rates = deltaTable.parse({
+	apiVersion: "tributary.dev/v1alpha1",
+	kind: "DeltaTable",
+	metadata: { name: "rates", namespace: "data" },
+	spec: {
+		location: "s3://lake/rates",
+		storageSecretRef: { name: "lake" },
+		serviceAccountName: "lake-writer",
+		schema: { columns: [{ name: "id", type: "long", nullable: false }] },
+		clusterBy: ["id", "day"],
+		maintenance: { optimize: { targetFileSize: "64Mi" } },
+	},
+});
+const place = placeOf(rates, undefined) as TablePlace;
+const operation = tableOperation.parse({
+	apiVersion: "tributary.dev/v1alpha1",
+	kind: "TableOperation",
+	metadata: { name: "rates.back", namespace: "data" },
+	spec: {
+		tableRef: { name: "rates" },
+		type: "restore",
+		restore: { timestamp: "2026-11-21", keepPositions: true },
+	},
+});
+
 test.each([
 	["service-account", serviceAccount(secured, owner)],
 	["config-map", configMap(secured, owner)],
@@ -56,6 +101,24 @@ test.each([
 	["service-account-of-a-role", serviceAccount(durable, owner)],
 	["cron-job-optimize", cronJob(secured, owner, image, "optimize")],
 	["cron-job-vacuum", cronJob(secured, owner, image, "vacuum")],
+	["delta-table", pipelineTable(secured, owner, "public/orders")],
+	[
+		"table-cron-job",
+		tableCronJob(
+			rates,
+			ownerOf(rates, "2c3d"),
+			place,
+			effective(rates, place),
+			image,
+			"optimize",
+		),
+	],
+	["table-config", applyConfig(rates, ownerOf(rates, "2c3d"))],
+	["table-job", applyJob(rates, ownerOf(rates, "2c3d"), place, image)],
+	[
+		"operation-job",
+		operationJob(operation, ownerOf(operation, "4e5f"), place, image),
+	],
 ])("%s is built as before", async (name, manifest) => {
 	await expect(stringify(manifest, { lineWidth: 0 })).toMatchFileSnapshot(
 		`golden/${name}.yaml`,
@@ -101,4 +164,38 @@ test("a history keeps no key index", () => {
 	);
 	expect(text).not.toContain("key-index");
 	expect(text).not.toContain("KEY_INDEX_DIR");
+});
+
+test.each([
+	[
+		{
+			type: "optimize",
+			dryRun: true,
+			optimize: {
+				targetFileSize: "64Mi",
+				zOrderBy: ["a", "--purge", "b,`c"],
+				where: "--json; rm -rf /",
+				purge: true,
+			},
+		},
+		"optimize L|--target-file-size=64Mi|--where=--json; rm -rf /|--z-order=`a`,`--purge`,`b,``c`|--purge|--dry-run",
+	],
+	[{ type: "optimize" }, "optimize L"],
+	[
+		{
+			type: "vacuum",
+			vacuum: { retention: "1h", allowShortRetention: true },
+		},
+		"vacuum L|--retention=1h|--allow-short-retention",
+	],
+	[{ type: "restore", restore: { version: 0 } }, "restore L|--version=0"],
+	[{ type: "checkpoint" }, "checkpoint L"],
+	[{ type: "cleanLog", dryRun: true }, "checkpoint L|--clean-log|--dry-run"],
+])("what a user writes can't become another flag: %j", (spec, flags) => {
+	const parsed = tableOperationSpec.parse({ tableRef: { name: "t" }, ...spec });
+	expect(argumentsOf(parsed, "L")).toEqual(
+		`table ${flags}`
+			.split("|")
+			.flatMap((part, i) => (i === 0 ? part.split(" ") : [part])),
+	);
 });

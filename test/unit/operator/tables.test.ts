@@ -240,6 +240,10 @@ test("a deleted DeltaTable comes back; one of that name that is another table is
 
 test("a run of the pipeline's CronJob is told table by table", async () => {
 	pipelineWithTables(orders, { ...orders, name: "items" });
+	await vi.waitFor(
+		() => expect(ready("shop.items")?.status).toBe("True"),
+		wait,
+	);
 	const at = "2026-01-01T03:04:00Z";
 	server.put(`${PODS}/shop-optimize-1-x`, {
 		metadata: {
