@@ -193,6 +193,14 @@ test.each([
 				documents: random.chance(4) ? "json" : "columns",
 				maxDepth: random.chance(3) ? random.below(4) : 32,
 				onWiden: random.chance(3) ? "rescue" : "widen",
+				decimals: random.chance(2)
+					? undefined
+					: random.pick([
+							"decimal(38,10)",
+							"decimal(20,4)",
+							"decimal(6,2)",
+							"decimal(3,0)",
+						]),
 			};
 			const decoder = new TableDecoder(options);
 			const reference = new ReferenceDecoder(options);

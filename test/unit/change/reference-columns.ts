@@ -2,7 +2,8 @@ import type { TypedField } from "../../../src/change/connect-schema.ts";
 import type { DataType } from "../../../src/columnar/types.ts";
 import { toJson } from "../../../src/columnar/value.ts";
 import type { Value } from "../../../src/columnar/vector.ts";
-import { type Leaf, SPECIAL } from "./reference-values.ts";
+import { commonType } from "../../../src/columnar/widening.ts";
+import { DECIMAL, type Leaf, SPECIAL } from "./reference-values.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -99,6 +100,7 @@ export function fitting(
 	whole: boolean,
 ): Leaf | undefined {
 	if (type === SPECIAL) return target === "double" ? value : undefined;
+	if (type === DECIMAL) return decimalIn(String(value), target);
 	if (type === "double" && typeof value === "number") {
 		if (target === "double") return value;
 		// Written with a fraction of zeros only.
@@ -137,12 +139,48 @@ export function fitting(
 	return type === target ? value : undefined;
 }
 
+/** A decimal's text as a column of type `target` has it. */
+function decimalIn(text: string, target: string): Leaf | undefined {
+	if (target === "string") return text;
+	const parts = /^decimal\((\d+),(\d+)\)$/.exec(target);
+	const number = /^(-?)(\d+)(?:\.(?=\d))?(\d*)(?:E([+-]?\d+))?$/i.exec(text);
+	if (parts === null || number === null) return undefined;
+	const [, sign, whole = "", fraction = "", exponent = "0"] = number;
+	const scale = Number(parts[2]);
+	const shift = Number(exponent) - fraction.length + scale;
+	let unscaled = BigInt(`${sign}${whole}${fraction}`);
+	if (unscaled === 0n) return { unscaled, scale };
+	if (Math.abs(shift) > 100) return undefined;
+	if (shift >= 0) unscaled *= 10n ** BigInt(shift);
+	else if (unscaled % 10n ** BigInt(-shift) !== 0n) return undefined;
+	else unscaled /= 10n ** BigInt(-shift);
+	return digits(unscaled) <= Number(parts[1]) ? { unscaled, scale } : undefined;
+}
+
 /** The type that a column would need for a value; `undefined` when it has it, or there is none. */
 export function widerFor(
 	value: Leaf,
 	type: string,
 	target: string,
+	decimals: DataType | undefined,
 ): string | undefined {
+	if (type === DECIMAL) {
+		const parts = /^decimal\((\d+),(\d+)\)$/.exec(target);
+		if (parts === null)
+			return decimals !== undefined && ["long", "integer"].includes(target)
+				? (commonType(target as DataType, decimals) as string | undefined)
+				: undefined;
+		// The least scale that the value has, by trying.
+		for (let scale = Number(parts[2]); scale <= 38; scale++) {
+			const whole = Number(parts[1]) - Number(parts[2]);
+			const found = decimalIn(String(value), `decimal(38,${scale})`);
+			if (typeof found !== "object" || found === null) continue;
+			if (!("unscaled" in found)) continue;
+			const precision = Math.max(whole + scale, digits(found.unscaled));
+			return precision > 38 ? undefined : `decimal(${precision},${scale})`;
+		}
+		return undefined;
+	}
 	if (type === "double" || type === SPECIAL)
 		return ["byte", "short", "integer", "float"].includes(target)
 			? "double"

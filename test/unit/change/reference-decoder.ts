@@ -21,6 +21,7 @@ import {
 } from "./reference-columns.ts";
 import { BadKey, envelopeOf, keyPayload, utf8 } from "./reference-envelope.ts";
 import {
+	DECIMAL,
 	extended,
 	inferred,
 	type Leaf,
@@ -363,7 +364,18 @@ export class ReferenceDecoder {
 		) {
 			const value = extended(node.text);
 			if (value === undefined) return false;
-			const own = value.type === SPECIAL ? "double" : value.type;
+			const { decimals = "string" } = this.#options;
+			const own =
+				value.type === SPECIAL
+					? "double"
+					: value.type === DECIMAL
+						? path[0] === "_id"
+							? "string"
+							: decimals
+						: value.type;
+			// It may be widened for its first value already.
+			if (value.type === DECIMAL && type === undefined)
+				this.#types.set(place, own);
 			return this.#leaf(path, type ?? own, value.type, value.value, false);
 		}
 		if (
@@ -442,7 +454,12 @@ export class ReferenceDecoder {
 				target = "double";
 		}
 		let fitted = fitting(value, type, target, whole);
-		const wider = widerFor(value, type, target);
+		const wider = widerFor(
+			value,
+			type,
+			target,
+			path[0] === "_id" ? undefined : this.#options.decimals,
+		);
 		if (
 			wider !== undefined &&
 			(fitted === undefined || (type === "double" && target !== "long"))

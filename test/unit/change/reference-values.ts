@@ -14,6 +14,9 @@ export type Leaf =
 /** A double of Extended JSON, which makes no other column one of doubles. */
 export const SPECIAL = "special double";
 
+/** A decimal of Extended JSON: a text, or a number where the column is one of decimals. */
+export const DECIMAL = "decimal text";
+
 export interface InferredLeaf {
 	readonly type: string;
 	readonly value: Leaf;
@@ -78,7 +81,7 @@ export function extended(
 		}
 		case "$numberDecimal":
 			return string?.isWellFormed() === true
-				? { type: "string", value: string }
+				? { type: DECIMAL, value: string }
 				: undefined;
 		case "$uuid":
 			return string?.isWellFormed() === true
