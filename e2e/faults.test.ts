@@ -67,7 +67,8 @@ function changes(): { stop: () => Promise<void> } {
 	const running = (async () => {
 		while (!ended.signal.aborted) {
 			await change(++steps);
-			await sleep(500);
+			// The table is read as a whole after each test.
+			await sleep(3_000);
 		}
 	})();
 	return {
