@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import {
-	type AuditEvent,
+	auditEvents,
 	documentedGrants,
 	requestedGrants,
 } from "../test/support/permissions.ts";
@@ -485,10 +485,7 @@ test("the operator of this whole run asked for what the page of its permissions 
 	else
 		expect(
 			requestedGrants(
-				(await readFile(cluster.auditLog, "utf8"))
-					.trim()
-					.split("\n")
-					.map((line) => JSON.parse(line) as AuditEvent),
+				auditEvents(cluster.auditLog),
 				`system:serviceaccount:${SYSTEM}:tributary`,
 			),
 		).toEqual({ used: documentedGrants().requested, denied: [] });

@@ -90,6 +90,14 @@ export interface AuditEvent {
 	readonly responseStatus?: { readonly code?: number };
 }
 
+/** The events of an audit log file, of which the last may be half written. */
+export function auditEvents(file: string): AuditEvent[] {
+	return readFileSync(file, "utf8")
+		.split("\n")
+		.slice(0, -1)
+		.map((line) => JSON.parse(line) as AuditEvent);
+}
+
 /** What a user asked for, and what of it was denied. */
 export function requestedGrants(
 	events: readonly AuditEvent[],
