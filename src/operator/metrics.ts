@@ -5,9 +5,10 @@ import {
 	loopMetrics,
 	restClientRequests,
 } from "./loop-metrics.ts";
-import { maintenanceName } from "./names.ts";
+import { maintenanceName, tableJobName } from "./names.ts";
 import { pipelineMetrics } from "./pipeline-metrics.ts";
-import type { CronJob, PipelineObject } from "./types.ts";
+import { tableMetrics } from "./table-metrics.ts";
+import type { CronJob, PipelineObject, TableObject } from "./types.ts";
 
 /** The operator's metrics; those of its loops have controller-runtime's names. */
 export interface OperatorMetrics {
@@ -26,6 +27,7 @@ export interface OperatorFigures {
 	/** Milliseconds by controller. */
 	canary(): ReadonlyMap<string, number>;
 	pipelines(): Iterable<PipelineObject>;
+	tables(): Iterable<TableObject>;
 	cronJob(key: string): CronJob | undefined;
 }
 
@@ -38,6 +40,7 @@ export function operatorMetrics(): OperatorMetrics {
 		silence: () => new Map(),
 		canary: () => new Map(),
 		pipelines: () => [],
+		tables: () => [],
 		cronJob: () => undefined,
 	};
 	const loops = loopMetrics(registry);
@@ -77,6 +80,12 @@ export function operatorMetrics(): OperatorMetrics {
 		() => (figures.leading() ? figures.pipelines() : []),
 		({ metadata: { namespace = "", name } }, operation) =>
 			figures.cronJob(`${namespace}/${maintenanceName(name, operation)}`),
+	);
+	tableMetrics(
+		registry,
+		() => (figures.leading() ? figures.tables() : []),
+		({ metadata: { namespace = "", name } }, operation) =>
+			figures.cronJob(`${namespace}/${tableJobName(name, operation)}`),
 	);
 	return {
 		registry,

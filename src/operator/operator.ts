@@ -108,6 +108,8 @@ export async function runOperator(options: {
 			stores
 				.keys("pipeline")
 				.flatMap((key) => stores.get("pipeline", key) ?? []),
+		tables: () =>
+			stores.keys("table").flatMap((key) => stores.get("table", key) ?? []),
 		cronJob: (key) => stores.get("cronJob", key),
 	});
 	const server = await serveHealth({

@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import { WorkQueue } from "../../../src/kube/work-queue.ts";
 import { operatorMetrics } from "../../../src/operator/metrics.ts";
-import type { CronJob, PipelineObject } from "../../../src/operator/types.ts";
+import { tableJobName } from "../../../src/operator/names.ts";
+import type {
+	CronJob,
+	PipelineObject,
+	TableObject,
+} from "../../../src/operator/types.ts";
 import { VirtualClock } from "../kube/virtual-clock.ts";
 import { pipelineYaml } from "./pipeline.ts";
 
@@ -22,6 +27,7 @@ function following(
 	pipelines: readonly PipelineObject[],
 	leading = true,
 	cronJobs: Readonly<Record<string, CronJob>> = {},
+	tables: readonly TableObject[] = [],
 ) {
 	const metrics = operatorMetrics();
 	metrics.follow({
@@ -29,6 +35,7 @@ function following(
 		silence: () => new Map([["Pod", 2500]]),
 		canary: () => new Map([["cdcpipeline", 31_000]]),
 		pipelines: () => pipelines,
+		tables: () => tables,
 		cronJob: (key) => cronJobs[key],
 	});
 	return metrics.registry;
@@ -183,4 +190,52 @@ test("a queue tells how long its keys waited, and how long they are worked on", 
 		'controller_runtime_reconcile_errors_total{controller="cdcpipeline"} 1',
 	])
 		expect(text).toContain(line);
+});
+
+test("a table that its pipeline's runs leave out is late and fails by itself", async () => {
+	const table = (name: string, status: TableObject["status"]): TableObject => ({
+		apiVersion: "tributary.dev/v1alpha1",
+		kind: "DeltaTable",
+		metadata: { name, namespace: "data" },
+		spec: {},
+		...(status && { status }),
+	});
+	const at = "2026-01-02T00:00:00Z";
+	const ready = (status: "True" | "False", reason: string) => ({
+		conditions: [
+			{ type: "Ready", status, reason, message: "", lastTransitionTime: at },
+		],
+	});
+	const run = { result: "Failed" as const, finished: at, pod: "p" };
+	const text = await following(
+		[],
+		true,
+		{
+			[`data/${tableJobName("own", "vacuum")}`]: {
+				apiVersion: "batch/v1",
+				kind: "CronJob",
+				metadata: { name: "x", creationTimestamp: at },
+				spec: { suspend: false },
+			},
+		},
+		[
+			table("own", { ...ready("False", "Refused"), vacuum: run }),
+			// Its runs are its pipeline's.
+			table("shared", { ...ready("True", "Written"), vacuum: run }),
+			table("planned", ready("False", "Planned")),
+			table("new", undefined),
+		],
+	).metrics();
+	const prefix = "tributary_deltatable";
+	expect(
+		text
+			.split("\n")
+			.filter((line) => line.startsWith(prefix))
+			.map((line) => line.slice(prefix.length)),
+	).toEqual([
+		'_ready{namespace="data",deltatable="own"} 0',
+		'_ready{namespace="data",deltatable="shared"} 1',
+		`_maintenance_last_success_timestamp_seconds{namespace="data",deltatable="own",operation="vacuum"} ${Date.parse(at) / 1000}`,
+		'_maintenance_last_run_failed{namespace="data",deltatable="own",operation="vacuum"} 1',
+	]);
 });
