@@ -4,12 +4,14 @@ import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { cdcPipeline } from "../../../src/resource/cdc-pipeline.ts";
 import { deltaTable } from "../../../src/resource/delta-table.ts";
+import { fileIngestion } from "../../../src/resource/file-ingestion.ts";
 import { tableOperation } from "../../../src/resource/table-operation.ts";
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 const KINDS = {
 	CdcPipeline: cdcPipeline,
 	DeltaTable: deltaTable,
+	FileIngestion: fileIngestion,
 	TableOperation: tableOperation,
 };
 
