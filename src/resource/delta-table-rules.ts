@@ -1,4 +1,5 @@
 import type { ValidationRule } from "./crd.ts";
+import { parseDuration } from "./quantity.ts";
 import { type CrossFieldRule, immutableOptional } from "./rules.ts";
 
 /** `metadata.name` of a table: it goes into a label. */
@@ -22,7 +23,10 @@ interface RuledTable {
 	readonly schema?: unknown;
 	readonly partitionBy: readonly string[];
 	readonly clusterBy: readonly string[];
+	readonly interval: string;
 }
+
+const MINUTE_MS = 60_000;
 
 const own = (
 	field: "storageSecretRef" | "serviceAccountName" | "schema",
@@ -68,6 +72,13 @@ export const tableRules: readonly CrossFieldRule<RuledTable>[] = [
 		path: ["clusterBy"],
 		holds: ({ pipelineRef, clusterBy }) =>
 			pipelineRef === undefined || clusterBy.length === 0,
+	},
+	{
+		rule: "self.interval.endsWith('d') ? !self.interval.matches('^0+d$') : duration(self.interval) >= duration('1m')",
+		message:
+			"interval must be a minute at least: each look at the table is a Job of its own",
+		path: ["interval"],
+		holds: ({ interval }) => parseDuration(interval) >= MINUTE_MS,
 	},
 	{
 		rule: "has(self.schema) || size(self.partitionBy) == 0",
