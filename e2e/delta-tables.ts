@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test, vi } from "vitest";
 import type { DeltaTableStatus } from "../src/resource/delta-table-status.ts";
 import type { TableOperationStatus } from "../src/resource/table-operation-status.ts";
@@ -195,7 +196,10 @@ export function deltaTableTests(stage: () => TableStage): void {
 		const { version = 0 } = await tableStatus("shop.orders");
 		let stopped = false;
 		const changes = (async () => {
-			for (let step = 50; !stopped; step++) await stage().change(step);
+			for (let step = 50; !stopped; step++) {
+				await stage().change(step);
+				await sleep(1000);
+			}
 		})();
 		let optimized: TableOperationStatus;
 		let restored: TableOperationStatus;

@@ -185,12 +185,16 @@ export async function table(
 	path: string,
 	columns: readonly string[],
 ): Promise<unknown[][]> {
-	const { stdout } = await run(JUDGES_PYTHON, [
-		"-c",
-		READ,
-		join(stack.s3.folder, "lake", path),
-		columns.map((column) => `"${column}"`).join(", "),
-	]);
+	const { stdout } = await run(
+		JUDGES_PYTHON,
+		[
+			"-c",
+			READ,
+			join(stack.s3.folder, "lake", path),
+			columns.map((column) => `"${column}"`).join(", "),
+		],
+		{ maxBuffer: 64 * 2 ** 20 },
+	);
 	return JSON.parse(stdout) as unknown[][];
 }
 
