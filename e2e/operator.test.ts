@@ -12,6 +12,7 @@ import {
 } from "../test/support/permissions.ts";
 import { cdcPluginTests } from "./cdc-plugin.ts";
 import { deltaTableTests } from "./delta-tables.ts";
+import { fileIngestionTests } from "./file-ingestion.ts";
 import {
 	apply,
 	becomesReady,
@@ -257,6 +258,14 @@ cdcPluginTests(() => ({
 	status,
 	change,
 	equal: () => tableEqualsOrders("shop/orders"),
+}));
+
+fileIngestionTests(() => ({
+	cluster,
+	namespace: NAMESPACE,
+	s3: stack.s3,
+	apply,
+	table,
 }));
 
 deltaTableTests(() => ({

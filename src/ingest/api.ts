@@ -46,7 +46,8 @@ export function ingestApi(options: {
 	readonly token: string | undefined;
 }): (request: IncomingMessage, response: ServerResponse) => boolean {
 	return (request, response) => {
-		const url = new URL(request.url ?? "/", "http://worker");
+		const url = URL.parse(request.url ?? "/", "http://worker");
+		if (url === null) return false;
 		if (url.pathname !== ROOT && !url.pathname.startsWith(`${ROOT}/`))
 			return false;
 		answer(request, url, options).then(

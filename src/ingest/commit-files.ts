@@ -18,8 +18,8 @@ import type { TablePlan } from "./table-plan.ts";
 
 /** What became of a staged file. */
 export type FileOutcome =
-	/** Its rows are in the table since `version`. */
-	| { readonly kind: "loaded"; readonly version: number }
+	/** Its rows are in the table since `version`; without one it has none, and there is no table yet. */
+	| { readonly kind: "loaded"; readonly version: number | undefined }
 	/** The table has this content already: another worker was quicker, or this one before a crash. */
 	| { readonly kind: "already" }
 	/** The table has another content of this path by now than when the file was read. */
@@ -44,7 +44,9 @@ export async function commitFiles(
 	if (plan.table === undefined)
 		// No rows, and no table yet to say so in.
 		return {
-			outcomes: new Map(files.map((file) => [file, { kind: "already" }])),
+			outcomes: new Map(
+				files.map((file) => [file, { kind: "loaded", version: undefined }]),
+			),
 			snapshot: undefined,
 		};
 	let base = plan.base;

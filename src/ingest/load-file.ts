@@ -70,6 +70,10 @@ export async function loadFile(
 	const { engine, source, ingestion } = options;
 	const appId = fileApp(ingestion, file.url);
 	const replaces = plan.base?.txns.get(appId)?.version;
+	const txn = { appId, version: contentVersion(file) };
+	// Loaded before a crash, or by another worker since it was listed.
+	if (replaces === txn.version)
+		return { file, adds: [], rows: 0, bytes: 0, txn, replaces };
 	checkReplaceable(file, plan, replaces);
 	for (let read = 1; read <= MAX_READS; read++) {
 		const adds: AddFile[] = [];
@@ -82,7 +86,7 @@ export async function loadFile(
 					adds,
 					rows,
 					bytes: adds.reduce((sum, { size }) => sum + size, 0),
-					txn: { appId, version: contentVersion(file) },
+					txn,
 					replaces,
 				};
 			}

@@ -215,11 +215,15 @@ async function settle(
 			case "already":
 				await end(record, {
 					status: "SUCCESS",
-					records: one.rows,
-					bytes: one.bytes,
-					tableVersion: outcome.kind === "loaded" ? outcome.version : null,
+					...(outcome.kind === "loaded"
+						? {
+								records: one.rows,
+								bytes: one.bytes,
+								tableVersion: outcome.version ?? null,
+							}
+						: { records: null, bytes: null, tableVersion: null }),
 				});
-				if (outcome.kind === "already" && one.rows > 0) break;
+				if (outcome.kind === "already") break;
 				sums.loaded++;
 				sums.records += one.rows;
 				sums.bytes += one.bytes;

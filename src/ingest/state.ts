@@ -42,8 +42,9 @@ export interface FileRecord {
 export type FileEnd =
 	| {
 			readonly status: "SUCCESS";
-			readonly records: number;
-			readonly bytes: number;
+			/** `null` where another worker, or this one before a crash, has loaded the file. */
+			readonly records: number | null;
+			readonly bytes: number | null;
 			readonly tableVersion: number | null;
 	  }
 	| {
@@ -175,6 +176,24 @@ export async function keepClaim(
 		[worker, JSON.stringify(ids)],
 	);
 	return new Set(rows.map(({ id }) => Number(id)));
+}
+
+/**
+ * Gives back files of workers that are surely gone: those whose names begin so, or all.
+ * @returns how many there were
+ */
+export async function releaseClaims(
+	db: Database,
+	ingestion: string,
+	workers: string | undefined,
+): Promise<number> {
+	const rows = await db.query(
+		`UPDATE ${FILES} SET status = 'DISCOVERED', worker = NULL, locked_at = NULL, started_at = NULL
+		WHERE ingestion_id = $1 AND status = 'PROCESSING' AND ($2::text IS NULL OR starts_with(worker, $2))
+		RETURNING id`,
+		[ingestion, workers ?? null],
+	);
+	return rows.length;
 }
 
 /** Notes how a claimed file ended, unless it is another worker's by now. */

@@ -194,7 +194,10 @@ export class IngestWorker {
 	#observer(): IngestObserver {
 		const metrics = this.#metrics;
 		return {
-			listed: () => {},
+			// A first load may take hours: the worker is at its work.
+			listed: () => {
+				this.#started = true;
+			},
 			group: (result, seconds) => {
 				this.#version = result.snapshot?.version ?? this.#version;
 				metrics?.filesLoaded.inc(result.loaded);

@@ -38,11 +38,6 @@
 app.kubernetes.io/managed-by: tributary
 {{- end }}
 
-{{- define "tributary.writerSelector" -}}
-app.kubernetes.io/name: tributary-writer
-app.kubernetes.io/component: writer
-{{- end }}
-
 {{- define "tributary.selector" -}}
 app.kubernetes.io/name: {{ include "tributary.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -9,6 +9,7 @@ import { migrate } from "../../ingest/migrations.ts";
 import { openPostgres } from "../../ingest/postgres.ts";
 import { registerIngestion } from "../../ingest/runs.ts";
 import { ingestConfig } from "../../ingest/settings.ts";
+import { releaseClaims } from "../../ingest/state.ts";
 import type { Logger } from "../../observe/log.ts";
 import {
 	type FileIngestion,
@@ -62,6 +63,10 @@ export async function openIngestion(
 			source: source.url,
 			target: engine.store.url,
 		});
+		// The folder is this process's alone; a pod's name is one pod's at a time.
+		const before = db.shared ? podPrefix() : undefined;
+		if (!db.shared || before !== undefined)
+			await releaseClaims(db, config.id, before);
 	} catch (error) {
 		await db.close();
 		throw error;
@@ -73,12 +78,18 @@ export async function openIngestion(
 			source,
 			engine,
 			db,
-			worker: `${process.env.POD_NAME ?? hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`,
+			worker: `${podPrefix() ?? `${hostname()}/`}${process.pid}/${randomUUID().slice(0, 8)}`,
 			log: options.log,
 		},
 		token,
 		close: () => db.close(),
 	};
+}
+
+/** What workers of this pod, a StatefulSet's, are called, before a restart too. */
+function podPrefix(): string | undefined {
+	const { POD_NAME } = process.env;
+	return POD_NAME === undefined || POD_NAME === "" ? undefined : `${POD_NAME}/`;
 }
 
 /** @throws ConfigError unless there is one in the files, and all in it is right */

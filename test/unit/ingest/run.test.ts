@@ -5,6 +5,7 @@ import type { IngestConfig } from "../../../src/ingest/config.ts";
 import {
 	countFiles,
 	listFiles,
+	releaseClaims,
 	retryFiles,
 } from "../../../src/ingest/state.ts";
 import { optimize } from "../../../src/maintain/optimize.ts";
@@ -17,7 +18,7 @@ let config: IngestConfig;
 beforeEach(async () => {
 	world = new World(await sharedDatabase());
 	config = configOf({ id: `default.${randomUUID()}` });
-}, 60_000);
+}, 300_000);
 
 const ids = async (): Promise<unknown[]> =>
 	(await world.rows()).map((row) => row.id);
@@ -254,4 +255,41 @@ test("a table that can't be written ends the run, and counts no failure of a fil
 	);
 	await world.run(config);
 	expect(await ids()).toEqual([1]);
+});
+
+test("files of a worker that is surely gone need not wait until they are stale", async () => {
+	await world.put("a.json", '{"id":1}');
+	await world.run(config);
+	await world.put("b.json", '{"id":2}');
+	await world.db.query(
+		"INSERT INTO tributary_ingest.processed_files (ingestion_id, path, size, modified_at, etag, status, worker, locked_at) VALUES ($1, 'b.json', 8, now(), 'x', 'PROCESSING', 'pod-0/7/x', now())",
+		[config.id],
+	);
+	expect(await world.run(config)).toMatchObject({ filesLoaded: 0 });
+	expect(await releaseClaims(world.db, config.id, "pod-1/")).toBe(0);
+	expect(await releaseClaims(world.db, config.id, "pod-0/")).toBe(1);
+	expect(await world.run(config)).toMatchObject({ filesLoaded: 1 });
+	expect(await ids()).toEqual([1, 2]);
+});
+
+test("a file that was committed before a crash is not read again", async () => {
+	await world.put("a.json", '{"id":1}');
+	await world.run(config);
+	await world.db.query(
+		"UPDATE tributary_ingest.processed_files SET status = 'DISCOVERED' WHERE ingestion_id = $1",
+		[config.id],
+	);
+	const reads: string[] = [];
+	expect(
+		await world.run(config, {
+			source: {
+				turn: async (operation, path) => {
+					if (operation === "get") reads.push(path);
+				},
+			},
+		}),
+	).toMatchObject({ status: "SUCCESS", filesLoaded: 0 });
+	expect(reads).toEqual([]);
+	expect(await ids()).toEqual([1]);
+	expect(await countFiles(world.db, config.id)).toMatchObject({ SUCCESS: 1 });
 });
