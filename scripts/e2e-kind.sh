@@ -18,7 +18,7 @@ command -v kind >/dev/null || {
 }
 scripts/setup.sh
 export PATH="$PWD/node_modules/.bin:$PATH"
-stack/install.sh kafka connect mongo-double postgres s3 judges kubectl promtool
+stack/install.sh kafka connect mongo-double postgres mariadb s3 judges kubectl promtool
 npm run --silent build
 export TRIBUTARY_CLUSTER=kind
 exec vitest run --project e2e "$@"

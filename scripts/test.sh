@@ -33,7 +33,7 @@ step "npm packages"
 scripts/setup.sh
 export PATH="$PWD/node_modules/.bin:$PATH"
 layer spark spark judges
-layer integration kafka connect mongo-double postgres s3 judges promtool
+layer integration kafka connect mongo-double postgres mariadb s3 judges promtool
 layer e2e kubectl kubernetes promtool
 if [ "$skipped" = 1 ] && [ "${CI:-}" = true ]; then
 	echo "test: with CI=true no layer may be skipped" >&2

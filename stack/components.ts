@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startMongoDouble, startPostgres } from "./databases.ts";
+import { startMariadb, startMongoDouble, startPostgres } from "./databases.ts";
 import { startConnect, startKafka } from "./kafka.ts";
 import type { Place, Running } from "./process.ts";
 import { startS3 } from "./s3.ts";
@@ -10,6 +10,7 @@ export { CACHE, JUDGES_PYTHON, SPARK_PYTHON } from "./cache.ts";
 export {
 	type RunningDatabase,
 	type RunningMongoDouble,
+	startMariadb,
 	startMongoDouble,
 	startPostgres,
 } from "./databases.ts";
@@ -32,6 +33,7 @@ export { type RunningS3, startS3 } from "./s3.ts";
 const starters = {
 	kafka: startKafka,
 	postgres: startPostgres,
+	mariadb: startMariadb,
 	mongo: startMongoDouble,
 	s3: startS3,
 	connect: startConnect,
@@ -97,6 +99,7 @@ export async function startStack<const Names extends Component>(
 	const results = await Promise.allSettled([
 		...(wanted.has("kafka") ? [addKafka()] : []),
 		...(wanted.has("postgres") ? [add("postgres", startPostgres(place))] : []),
+		...(wanted.has("mariadb") ? [add("mariadb", startMariadb(place))] : []),
 		...(wanted.has("mongo") ? [add("mongo", startMongoDouble(place))] : []),
 		...(wanted.has("s3") ? [add("s3", startS3({ ...place, buckets }))] : []),
 	]);

@@ -110,6 +110,102 @@ export async function startPostgres(place: Place): Promise<RunningDatabase> {
 	);
 }
 
+export interface RunningMariadb extends RunningDatabase {
+	/** What statements of an administrator print, without names of columns: a line a row, tabs between columns. */
+	run(statements: string): string;
+}
+
+/**
+ * MariaDB with a binary log of rows, a password over TCP, and one empty database `shop`. The user has
+ * what a connector needs, and no more.
+ */
+export async function startMariadb(place: Place): Promise<RunningMariadb> {
+	const host = place.host ?? LOCALHOST;
+	const server = "/usr/sbin/mariadbd";
+	if (!existsSync(server))
+		throw new Error("MariaDB is not installed: run stack/install.sh mariadb");
+	const [port = 0] = await freePorts(1);
+	const dir = join(place.dir, "mariadb");
+	const data = join(dir, "data");
+	const socket = join(dir, "socket");
+	const [user, password, database] = ["cdc", "mariadb-password", "shop"];
+	const admin = "admin";
+	const as = ownFolder(dir, "daemon");
+	if (!existsSync(join(data, "mysql"))) {
+		const make = join(dir, "new");
+		rmSync(make, { recursive: true, force: true });
+		runAs(as, "/usr/bin/mariadb-install-db", [
+			"--no-defaults",
+			`--datadir=${make}`,
+			"--auth-root-authentication-method=normal",
+			"--skip-test-db",
+		]);
+		runAs(
+			as,
+			server,
+			["--no-defaults", `--datadir=${make}`, "--bootstrap"],
+			[
+				"FLUSH PRIVILEGES;",
+				`CREATE DATABASE ${database} CHARACTER SET utf8mb4;`,
+				`CREATE USER '${user}'@'%' IDENTIFIED BY '${password}';`,
+				`GRANT SELECT, RELOAD, SHOW DATABASES, REPLICATION SLAVE, BINLOG MONITOR, LOCK TABLES ON *.* TO '${user}'@'%';`,
+				`CREATE USER '${admin}'@'%' IDENTIFIED BY '${password}';`,
+				`GRANT ALL ON *.* TO '${admin}'@'%';`,
+				"",
+			].join("\n"),
+		);
+		renameSync(make, data);
+	}
+	const run = (statements: string): string =>
+		execFileSync(
+			"/usr/bin/mariadb",
+			[
+				"--no-defaults",
+				`--host=${host}`,
+				`--port=${port}`,
+				`--user=${admin}`,
+				`--database=${database}`,
+				"--default-character-set=utf8mb4",
+				"--batch",
+				"--skip-column-names",
+			],
+			{
+				input: statements,
+				encoding: "utf8",
+				stdio: "pipe",
+				env: { ...process.env, MYSQL_PWD: password },
+			},
+		);
+	return await start(
+		{
+			name: "mariadb",
+			place,
+			cwd: dir,
+			...as,
+			argv: [
+				server,
+				"--no-defaults",
+				`--datadir=${data}`,
+				`--port=${port}`,
+				`--bind-address=${host}`,
+				`--socket=${socket}`,
+				"--skip-name-resolve",
+				"--server-id=1",
+				"--log-bin=binlog",
+				"--binlog-format=ROW",
+				"--binlog-row-image=FULL",
+				"--character-set-server=utf8mb4",
+				"--innodb-flush-log-at-trx-commit=0",
+			],
+			ready: async () => run("SELECT 1").trim() === "1",
+		},
+		{
+			uri: `mariadb://${user}:${password}@${host}:${port}`,
+			...{ host, port, user, password, database, run },
+		},
+	);
+}
+
 export interface RunningMongoDouble extends Running {
 	readonly uri: string;
 }

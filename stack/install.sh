@@ -5,7 +5,7 @@
 set -euo pipefail
 STACK=$(cd "$(dirname "$0")" && pwd)
 export STACK
-known=(kafka connect mongo-double postgres s3 judges spark kubectl kubernetes promtool)
+known=(kafka connect mongo-double postgres mariadb s3 judges spark kubectl kubernetes promtool)
 [ "${1:-}" = all ] && set -- "${known[@]}"
 [ $# -gt 0 ] || {
 	echo "usage: install.sh all | ${known[*]}" >&2

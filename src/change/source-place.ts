@@ -24,6 +24,7 @@ const IN_TRANSACTION = 32;
 const NEEDED: Readonly<Record<SourceType, number>> = {
 	postgresql: HAS_LSN,
 	mysql: HAS_FILE | HAS_POS,
+	mariadb: HAS_FILE | HAS_POS,
 	mongodb: HAS_ORD,
 };
 
@@ -74,9 +75,9 @@ export class Fingerprint {
  * Where in the log of its source a change stands, from the fields of "source" that are the same
  * however often Debezium reads that log:
  *
- *   PostgreSQL  lsn, txId
- *   MySQL       server_id, file, pos, row
- *   MongoDB     ord (the increment of clusterTime)
+ *   PostgreSQL      lsn, txId
+ *   MySQL, MariaDB  server_id, file, pos, row
+ *   MongoDB         ord (the increment of clusterTime)
  *
  * with ts_ms, the time of the change at the source. `sequence` is not among them: it begins with null
  * after each start of the connector.
@@ -123,6 +124,7 @@ export class SourcePlace {
 		switch (source) {
 			// Each row of an event has its number.
 			case "mysql":
+			case "mariadb":
 				return false;
 			// All changes of a transaction have one clusterTime.
 			case "mongodb":

@@ -64,7 +64,20 @@ interface SourceConfig {
 
 const SOURCES: Readonly<
 	Record<SourceType, (pipeline: CdcPipeline, uri: string) => SourceConfig>
-> = { mongodb, postgresql, mysql };
+> = {
+	mongodb,
+	postgresql,
+	mysql: (pipeline, uri) =>
+		binlog(pipeline, uri, {
+			type: "mysql",
+			connector: "io.debezium.connector.mysql.MySqlConnector",
+		}),
+	mariadb: (pipeline, uri) =>
+		binlog(pipeline, uri, {
+			type: "mariadb",
+			connector: "io.debezium.connector.mariadb.MariaDbConnector",
+		}),
+};
 
 function mongodb(pipeline: CdcPipeline, uri: string): SourceConfig {
 	if (!/^mongodb(\+srv)?:\/\//.test(uri))
@@ -88,15 +101,21 @@ const RELATIONAL: ConnectorConfig = {
 	"value.converter.schemas.enable": "true",
 };
 
+const RELATIONAL_DEFAULTS: ConnectorConfig = {
+	"decimal.handling.mode": "precise",
+	"time.precision.mode": "adaptive_time_microseconds",
+	// Debezium leaves truncates out by itself: a mirror would keep the rows.
+	"skipped.operations": "none",
+};
+
 function postgresql(pipeline: CdcPipeline, uri: string): SourceConfig {
 	const url = relational(pipeline, uri, /^postgres(ql)?:$/, "postgresql://");
 	const id = slotName(connectorName(pipeline));
 	return {
 		included: "table.include.list",
 		defaults: {
-			"decimal.handling.mode": "precise",
+			...RELATIONAL_DEFAULTS,
 			"publication.autocreate.mode": "filtered",
-			"time.precision.mode": "adaptive_time_microseconds",
 		},
 		owned: {
 			"connector.class": "io.debezium.connector.postgresql.PostgresConnector",
@@ -116,24 +135,37 @@ function postgresql(pipeline: CdcPipeline, uri: string): SourceConfig {
 	};
 }
 
-function mysql(pipeline: CdcPipeline, uri: string): SourceConfig {
-	const url = relational(pipeline, uri, /^mysql:$/, "mysql://");
+/** MySQL and MariaDB: one protocol, two connectors. */
+function binlog(
+	pipeline: CdcPipeline,
+	uri: string,
+	of: { readonly type: "mysql" | "mariadb"; readonly connector: string },
+): SourceConfig {
+	const url = relational(
+		pipeline,
+		uri,
+		new RegExp(`^${of.type}:$`),
+		`${of.type}://`,
+	);
+	const sslMode = url.searchParams.get("ssl-mode");
 	return {
 		included: "table.include.list",
 		defaults: {
-			"decimal.handling.mode": "precise",
-			"time.precision.mode": "adaptive_time_microseconds",
+			...RELATIONAL_DEFAULTS,
+			// As a long, what is beyond 2^63 would be another number.
+			"bigint.unsigned.handling.mode": "precise",
 			"include.schema.changes": "false",
 			"database.server.id": String(serverId(connectorName(pipeline))),
 			"schema.history.internal.kafka.bootstrap.servers":
 				pipeline.spec.kafka.bootstrapServers.join(","),
 		},
 		owned: {
-			"connector.class": "io.debezium.connector.mysql.MySqlConnector",
+			"connector.class": of.connector,
 			"database.hostname": url.hostname,
 			"database.port": url.port === "" ? "3306" : url.port,
 			"database.user": decodeURIComponent(url.username),
 			"database.password": decodeURIComponent(url.password),
+			...(sslMode === null ? {} : { "database.ssl.mode": sslMode }),
 			"schema.history.internal.kafka.topic": `__schema-history.${pipeline.spec.kafka.topicPrefix}`,
 			...RELATIONAL,
 		},

@@ -34,17 +34,17 @@ const snapshot = z.strictObject({
 const source = z
 	.strictObject({
 		type: z
-			.enum(["mongodb", "postgresql", "mysql"])
+			.enum(["mongodb", "postgresql", "mysql", "mariadb"])
 			.describe("The kind of database. It can't be changed."),
 		connectionSecretRef: secretKeyRef.describe(
-			"The connection URI of the database: mongodb://…, postgresql://… or mysql://….",
+			"The connection URI of the database: mongodb://…, postgresql://…, mysql://… or mariadb://…. With `?ssl-mode=` the last two take Debezium's database.ssl.mode, as PostgreSQL takes `?sslmode=`.",
 		),
 		include: z
 			.array(z.string().min(1).max(512))
 			.min(1)
 			.max(1000)
 			.describe(
-				"What to capture: database.collection (MongoDB), schema.table (PostgreSQL), database.table (MySQL). Each is a regular expression, anchored at both ends.",
+				"What to capture: database.collection (MongoDB), schema.table (PostgreSQL), database.table (MySQL, MariaDB). Each is a regular expression, anchored at both ends.",
 			),
 		snapshot: snapshot
 			.prefault({})
@@ -55,7 +55,7 @@ const source = z
 			.regex(/^[^\s.,"]+\.[^\s,"]+$/, "must be database.collection")
 			.optional()
 			.describe(
-				"MongoDB, MySQL: where an incremental snapshot marks its chunks; the source's user must be able to write there. MongoDB's default is tributary.signals, or tributary_signals in the database of capture.target. Without it MySQL needs GTIDs; PostgreSQL never needs it.",
+				"MongoDB, MySQL, MariaDB: where an incremental snapshot marks its chunks; the source's user must be able to write there. MongoDB's default is tributary.signals, or tributary_signals in the database of capture.target. Without it MySQL needs GTIDs, which MariaDB always has; PostgreSQL never needs it.",
 			),
 		config: z
 			.record(z.string(), z.string())

@@ -16,6 +16,7 @@ export function signalCollection({
 		case "postgresql":
 			return undefined;
 		case "mysql":
+		case "mariadb":
 			return named;
 		case "mongodb":
 			return (

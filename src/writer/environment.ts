@@ -68,7 +68,7 @@ export const ENVIRONMENT = {
 	DELTA_MAX_PENDING_BYTES:
 		"bytes of changes that all tables may hold together (268435456): at half of it the largest are committed early, at all of it no more is read",
 	DELTA_BATCH_TIMEOUT_MS: "longest wait of a change for its commit (5000)",
-	SOURCE_TYPE: "mongodb (default), postgresql or mysql",
+	SOURCE_TYPE: "mongodb (default), postgresql, mysql or mariadb",
 	LOG_LEVEL: "debug, info (default), warn or error",
 	TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS:
 		"how long a killed writer holds its partitions (10000); at least 1000, and the brokers' group.min.session.timeout.ms",
@@ -158,7 +158,7 @@ export function writerConfigFromEnvironment(env: Environment): WriterConfig {
 		pipeline: groupId,
 		source: choice(
 			"SOURCE_TYPE",
-			["mongodb", "postgresql", "mysql"],
+			["mongodb", "postgresql", "mysql", "mariadb"],
 			"mongodb",
 		),
 		kafka: {

@@ -6,10 +6,11 @@ build() {
 	copy_dependencies "$STACK/connect/pom.xml" "$OUT/lib"
 	expect_files 40 "$OUT"/lib/*.jar
 	mkdir "$OUT/plugins"
-	for plugin in mongodb postgres mysql; do
+	for plugin in mongodb postgres mysql mariadb; do
 		copy_dependencies "$STACK/connect/plugins/$plugin.xml" "$OUT/download"
-		tar -xzf "$OUT/download/debezium-connector-$plugin-3.6.1.Final-plugin.tar.gz" -C "$OUT/plugins"
-		ls "$OUT/plugins/debezium-connector-$plugin/debezium-connector-$plugin-3.6.1.Final.jar" >/dev/null
+		# One of them may be of another version than the rest.
+		tar -xzf "$OUT/download/debezium-connector-$plugin"-*-plugin.tar.gz -C "$OUT/plugins"
+		ls "$OUT/plugins/debezium-connector-$plugin/debezium-connector-$plugin"-*.Final.jar >/dev/null
 	done
 	rm -rf "$OUT/download"
 }

@@ -3,14 +3,12 @@ import { MongoClient } from "mongodb";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connectClient } from "../../src/connect/client.ts";
-import type { ConnectorOutcome } from "../../src/connect/reconcile.ts";
-import { kafkaConnectors } from "../../src/operator/cdc-pipeline/connector.ts";
 import {
 	type CdcPipeline,
 	cdcPipeline,
 } from "../../src/resource/cdc-pipeline.ts";
-import type { PipelineActionsStatus } from "../../src/resource/cdc-pipeline-actions.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
+import { looks, soon, until } from "../support/reconciled-connector.ts";
 
 let stack: Stack<"kafka" | "connect" | "mongo" | "postgres">;
 let documents: MongoClient;
@@ -57,37 +55,6 @@ function pipeline(
 			actions,
 		},
 	});
-}
-
-/** What the operator keeps of a pipeline between its looks: the status. */
-function looks(uri: string) {
-	const connectors = kafkaConnectors(Date.now);
-	let before: PipelineActionsStatus | undefined;
-	let fresh = true;
-	return async (now: CdcPipeline): Promise<ConnectorOutcome> => {
-		const outcome = await connectors.reconcile(now, uri, {
-			access: {},
-			before,
-			fresh,
-			secret: () => undefined,
-		});
-		before = outcome.actions ?? before;
-		fresh = false;
-		return { ...outcome, actions: before };
-	};
-}
-
-const soon = { timeout: 90_000, interval: 1_000 };
-
-function until(
-	look: () => Promise<ConnectorOutcome>,
-	wanted: object,
-): Promise<ConnectorOutcome> {
-	return vi.waitFor(async () => {
-		const outcome = await look();
-		expect(outcome).toMatchObject(wanted);
-		return outcome;
-	}, soon);
 }
 
 /** Keys of the records of a topic that were read by a snapshot, in order. */

@@ -19,7 +19,7 @@ beforeAll(async () => {
 	dir = await mkdtemp(join(tmpdir(), "tributary-stack-"));
 	stack = await startStack({
 		dir,
-		components: ["kafka", "connect", "postgres", "mongo", "s3"],
+		components: ["kafka", "connect", "postgres", "mariadb", "mongo", "s3"],
 		buckets: ["lake"],
 	});
 });
@@ -37,6 +37,7 @@ test("Kafka Connect offers Debezium's connectors", async () => {
 			"io.debezium.connector.mongodb.MongoDbConnector",
 			"io.debezium.connector.postgresql.PostgresConnector",
 			"io.debezium.connector.mysql.MySqlConnector",
+			"io.debezium.connector.mariadb.MariaDbConnector",
 		]),
 	);
 });

@@ -4,6 +4,7 @@ import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stringify } from "yaml";
 import type { Lake } from "../../demo/lake.ts";
+import type { SourceType } from "../../src/resource/cdc-pipeline.ts";
 import type { WriterReport } from "../../src/writer/status.ts";
 import { freePorts, type Stack } from "../../stack/components.ts";
 
@@ -17,7 +18,7 @@ export interface PipelineOptions {
 	readonly batch: Readonly<Record<string, unknown>>;
 	readonly kafka?: Readonly<Record<string, unknown>>;
 	/** MongoDB unless given. */
-	readonly source?: "mongodb" | "postgresql";
+	readonly source?: SourceType;
 	/** Collections of the source; `shop.orders` unless given. */
 	readonly include?: readonly string[];
 	/** Where the writers meet the store, when that is not its own address. */

@@ -277,6 +277,7 @@ const PLACEHOLDERS = {
 	mongodb: "mongodb://secret",
 	postgresql: "postgresql://secret/secret",
 	mysql: "mysql://secret/secret",
+	mariadb: "mariadb://secret/secret",
 } as const;
 
 const OWNER = { apiVersion: "", kind: "", name: "", uid: "" };
