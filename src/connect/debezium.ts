@@ -1,6 +1,8 @@
 import { ConfigError } from "../errors.ts";
 import type { CdcPipeline, SourceType } from "../resource/cdc-pipeline.ts";
+import type { KafkaAccess } from "../resource/kafka-access.ts";
 import type { ConnectorConfig } from "./client.ts";
+import { clientSecurity } from "./client-security.ts";
 import type { SignalConfig } from "./signal-config.ts";
 
 /** Connectors of all namespaces share one Connect cluster. */
@@ -20,12 +22,20 @@ export function connectorConfig(
 	pipeline: CdcPipeline,
 	connectionUri: string,
 	signals?: SignalConfig,
+	access?: KafkaAccess,
 ): ConnectorConfig {
 	const { source, kafka } = pipeline.spec;
 	const { defaults, owned, included } = SOURCES[source.type](
 		pipeline,
 		connectionUri,
 	);
+	const history =
+		access !== undefined && keepsSchemaHistory(source.type)
+			? {
+					...clientSecurity(`${SCHEMA_HISTORY}.producer`, access),
+					...clientSecurity(`${SCHEMA_HISTORY}.consumer`, access),
+				}
+			: {};
 	return {
 		"poll.interval.ms": "100",
 		"max.batch.size": "2048",
@@ -37,6 +47,7 @@ export function connectorConfig(
 		"snapshot.fetch.size": String(source.snapshot.fetchSize),
 		"snapshot.max.threads": String(source.snapshot.parallelism),
 		...defaults,
+		...history,
 		...signals?.defaults,
 		...source.config,
 		name: connectorName(pipeline),
@@ -53,6 +64,13 @@ export function connectorConfig(
 				: [signals.collection.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")]),
 		].join(","),
 	};
+}
+
+const SCHEMA_HISTORY = "schema.history.internal";
+
+/** Whether the connector keeps the tables' schemas in a topic, which it reads and writes by itself. */
+export function keepsSchemaHistory(type: SourceType): boolean {
+	return type === "mysql" || type === "mariadb";
 }
 
 interface SourceConfig {
@@ -156,7 +174,7 @@ function binlog(
 			"bigint.unsigned.handling.mode": "precise",
 			"include.schema.changes": "false",
 			"database.server.id": String(serverId(connectorName(pipeline))),
-			"schema.history.internal.kafka.bootstrap.servers":
+			[`${SCHEMA_HISTORY}.kafka.bootstrap.servers`]:
 				pipeline.spec.kafka.bootstrapServers.join(","),
 		},
 		owned: {
@@ -166,7 +184,7 @@ function binlog(
 			"database.user": decodeURIComponent(url.username),
 			"database.password": decodeURIComponent(url.password),
 			...(sslMode === null ? {} : { "database.ssl.mode": sslMode }),
-			"schema.history.internal.kafka.topic": `__schema-history.${pipeline.spec.kafka.topicPrefix}`,
+			[`${SCHEMA_HISTORY}.kafka.topic`]: `__schema-history.${pipeline.spec.kafka.topicPrefix}`,
 			...RELATIONAL,
 		},
 	};

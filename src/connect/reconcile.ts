@@ -14,7 +14,11 @@ import {
 	type ConnectorConfig,
 	type ConnectorStatus,
 } from "./client.ts";
-import { connectorConfig, connectorName } from "./debezium.ts";
+import {
+	connectorConfig,
+	connectorName,
+	keepsSchemaHistory,
+} from "./debezium.ts";
 import { signalConfig } from "./signal-config.ts";
 
 export interface ConnectorObservation {
@@ -113,14 +117,21 @@ export async function reconcileConnector(
 	let hide = redactor(connectionUri);
 	try {
 		const access =
-			actions !== undefined && usesSignals(pipeline, actions)
+			actions !== undefined &&
+			(usesSignals(pipeline, actions) ||
+				keepsSchemaHistory(pipeline.spec.source.type))
 				? actions.access()
 				: undefined;
 		hide = redactor(connectionUri, saslSecret(access?.sasl));
 		const config = connectorConfig(
 			pipeline,
 			connectionUri,
-			access && signalConfig(pipeline, access),
+			actions !== undefined &&
+				access !== undefined &&
+				usesSignals(pipeline, actions)
+				? signalConfig(pipeline, access)
+				: undefined,
+			access,
 		);
 		const state =
 			actions !== undefined && resetsPosition(pipeline, actions)

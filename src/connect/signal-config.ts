@@ -1,8 +1,8 @@
 import type { CdcPipeline } from "../resource/cdc-pipeline.ts";
 import type { KafkaAccess } from "../resource/kafka-access.ts";
-import type { SaslConfig } from "../resource/kafka-sasl.ts";
 import { signalCollection } from "../resource/signal-collection.ts";
 import type { ConnectorConfig } from "./client.ts";
+import { clientSecurity } from "./client-security.ts";
 
 /** Topics and consumer group that a pipeline's one-shot snapshots use. */
 export function signalTopics({ metadata, spec }: CdcPipeline): {
@@ -38,7 +38,7 @@ export function signalConfig(
 	const { signals, notifications, group } = signalTopics(pipeline);
 	const collection = signalCollection(source);
 	return {
-		defaults: consumerSecurity(access),
+		defaults: clientSecurity("signal.consumer", access),
 		owned: {
 			"signal.enabled.channels":
 				collection === undefined ? "kafka" : "source,kafka",
@@ -56,61 +56,4 @@ export function signalConfig(
 		},
 		collection,
 	};
-}
-
-function consumerSecurity({ ssl, sasl }: KafkaAccess): ConnectorConfig {
-	const tls = ssl !== false;
-	return {
-		...((tls || sasl !== undefined) && {
-			"signal.consumer.security.protocol":
-				sasl === undefined ? "SSL" : tls ? "SASL_SSL" : "SASL_PLAINTEXT",
-		}),
-		...(typeof ssl === "object" && {
-			"signal.consumer.ssl.truststore.type": "PEM",
-			"signal.consumer.ssl.truststore.certificates": ssl.ca.join("\n"),
-		}),
-		...(sasl !== undefined && {
-			...saslProperties(sasl),
-		}),
-	};
-}
-
-function saslProperties(sasl: SaslConfig): ConnectorConfig {
-	const jaas = (module: string, options: Readonly<Record<string, string>>) =>
-		`org.apache.kafka.common.security.${module} required${Object.entries(
-			options,
-		)
-			.map(([name, value]) => ` ${name}=${quoted(value)}`)
-			.join("")};`;
-	const mechanism = {
-		"signal.consumer.sasl.mechanism": sasl.mechanism.toUpperCase(),
-	};
-	if (sasl.mechanism === "oauthbearer")
-		return {
-			...mechanism,
-			"signal.consumer.sasl.oauthbearer.token.endpoint.url": sasl.tokenEndpoint,
-			"signal.consumer.sasl.login.callback.handler.class":
-				"org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler",
-			"signal.consumer.sasl.jaas.config": jaas(
-				"oauthbearer.OAuthBearerLoginModule",
-				{
-					clientId: sasl.clientId,
-					clientSecret: sasl.clientSecret,
-					...(sasl.scope !== undefined && { scope: sasl.scope }),
-				},
-			),
-		};
-	return {
-		...mechanism,
-		"signal.consumer.sasl.jaas.config": jaas(
-			sasl.mechanism === "plain"
-				? "plain.PlainLoginModule"
-				: "scram.ScramLoginModule",
-			{ username: sasl.username, password: sasl.password },
-		),
-	};
-}
-
-function quoted(text: string): string {
-	return `"${text.replace(/[\\"]/g, "\\$&")}"`;
 }

@@ -310,3 +310,31 @@ test("the connector's Kafka consumer of signals speaks TLS and SASL as the write
 			'org.apache.kafka.common.security.scram.ScramLoginModule required username="u" password="a\\"; evil=\\"\\\\";',
 	});
 });
+
+test("a connector that keeps its schemas in Kafka reaches brokers with TLS and a password; others get no password", () => {
+	const access = {
+		brokers: ["kafka:9093"],
+		ssl: true,
+		sasl: { mechanism: "plain", username: "u", password: "p" },
+	} as const;
+	for (const type of ["mysql", "mariadb"] as const) {
+		const config = connectorConfig(
+			pipeline({ source: { type } }),
+			`${type}://u:p@db`,
+			undefined,
+			access,
+		);
+		for (const client of ["producer", "consumer"])
+			expect(config).toMatchObject({
+				[`schema.history.internal.${client}.security.protocol`]: "SASL_SSL",
+				[`schema.history.internal.${client}.sasl.mechanism`]: "PLAIN",
+				[`schema.history.internal.${client}.sasl.jaas.config`]:
+					'org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="p";',
+			});
+	}
+	expect(
+		JSON.stringify(
+			connectorConfig(pipeline(), "mongodb://m", undefined, access),
+		),
+	).not.toContain("PlainLoginModule");
+});
