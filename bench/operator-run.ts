@@ -40,6 +40,8 @@ export async function startOperator(options: {
 				: []),
 			// What Node takes of a container of 256 MiB, the chart's limit.
 			"--max-old-space-size=128",
+			// As the chart says.
+			"--max-semi-space-size=8",
 			join(ROOT, "dist/cli/main.js"),
 			"operator",
 			"--image=tributary:bench",
