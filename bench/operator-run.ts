@@ -61,6 +61,11 @@ export async function startOperator(options: {
 	);
 	const pid = child.pid ?? 0;
 	const exited = once(child, "exit");
+	// It must not outlive a measurement that was broken off.
+	const end = (): void => void child.kill("SIGKILL");
+	process.once("exit", end);
+	for (const signal of ["SIGINT", "SIGTERM"] as const)
+		process.once(signal, () => process.exit(1));
 
 	async function scrape(): Promise<string> {
 		if (child.exitCode !== null || child.signalCode !== null)
@@ -100,6 +105,7 @@ export async function startOperator(options: {
 			child.kill("SIGTERM");
 			await Promise.race([exited, sleep(30_000)]);
 			child.kill("SIGKILL");
+			process.off("exit", end);
 		},
 	};
 }
