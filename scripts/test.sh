@@ -8,10 +8,9 @@ cd "$(dirname "$0")/.."
 started=$SECONDS
 step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
 skipped=0
-# Two runs beside each other, one test file at a time each: a layer is in one of them.
-declare -A lane=([unit]=1 [spark]=1 [integration]=2 [e2e]=2)
-first=(--project unit)
-second=()
+# Runs beside each other, one test file at a time each: much of a test is waiting. A layer is in one of them.
+declare -A lane=([unit]=1 [spark]=1 [integration]=2 [e2e]=3)
+declare -A lanes=([1]="--project unit")
 
 # layer NAME COMPONENT...: adds the layer if its components can be had.
 layer() {
@@ -20,7 +19,7 @@ layer() {
 	step "components for the $name tests"
 	stack/install.sh "$@" || status=$?
 	case $status in
-	0) if [ "${lane[$name]}" = 1 ]; then first+=(--project "$name"); else second+=(--project "$name"); fi ;;
+	0) lanes[${lane[$name]}]+=" --project $name" ;;
 	3)
 		echo "skipped: the $name tests, for the reason above"
 		skipped=1
@@ -50,21 +49,17 @@ mkdir -p .tributary
 # Tests start hundreds of processes from source: most of a start is compiling.
 export NODE_COMPILE_CACHE="$PWD/.tributary/compile-cache"
 rm -f .tributary/tests*.json
-# run N ARG...: the layers of lane N.
-run() {
-	local n=$1
-	shift
-	vitest run "$@" --passWithNoTests --reporter=default --reporter=json --outputFile.json=".tributary/tests-$n.json"
-}
 status=0
-others=
-if [ ${#second[@]} -gt 0 ]; then
-	run 2 "${second[@]}" "$@" &
-	others=$!
-fi
-trap '[ -z "$others" ] || kill "$others" 2>/dev/null || true' EXIT
-run 1 "${first[@]}" "$@" || status=1
-[ -z "$others" ] || wait "$others" || status=1
-others=
+running=()
+trap '[ ${#running[@]} = 0 ] || kill "${running[@]}" 2>/dev/null || true' EXIT
+for n in "${!lanes[@]}"; do
+	# shellcheck disable=SC2086 # names of layers
+	vitest run ${lanes[$n]} "$@" --passWithNoTests --reporter=default --reporter=json --outputFile.json=".tributary/tests-$n.json" &
+	running+=($!)
+done
+for pid in "${running[@]}"; do
+	wait "$pid" || status=1
+done
+running=()
 node scripts/sum-tests.ts .tributary/tests-*.json >.tributary/tests.json
 exit $status
