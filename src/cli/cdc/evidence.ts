@@ -2,7 +2,7 @@ import { connectClient } from "../../connect/client.ts";
 import { connectorName } from "../../connect/debezium.ts";
 import { messageOf, withoutUserInfo } from "../../errors.ts";
 import { type ResourceType, resourcePath } from "../../kube/object.ts";
-import { writerName } from "../../operator/names.ts";
+import { LABELS, writerName } from "../../operator/names.ts";
 import {
 	CHILD_KINDS,
 	type PipelineObject,
@@ -79,6 +79,10 @@ export async function collect(
 			TYPES[kind].kind,
 			child(session, TYPES[kind], namespace, name),
 		);
+	objects.tables = await attempt(
+		"DeltaTables",
+		tablesOf(session, namespace, name),
+	);
 	await collectLogs(session, pods ?? [], logs, attempt);
 	const operators = await attempt("the operator's pods", operatorPods(session));
 	if (operators !== undefined) {
@@ -125,6 +129,22 @@ function child(
 		{ verb: "get", resource: resourceName(type), namespace },
 		{ path: resourcePath(type, { namespace, name: writerName(pipeline) }) },
 	);
+}
+
+async function tablesOf(
+	session: Session,
+	namespace: string,
+	pipeline: string,
+): Promise<unknown> {
+	const { items } = await ask<{ items: unknown[] }>(
+		session,
+		{ verb: "list", resource: resourceName(TYPES.table), namespace },
+		{
+			path: resourcePath(TYPES.table, { namespace }),
+			query: { labelSelector: `${LABELS.pipeline}=${pipeline}` },
+		},
+	);
+	return items;
 }
 
 async function collectLogs(

@@ -73,6 +73,17 @@ afterEach(async () => {
 function plant(): void {
 	const { server } = cdc;
 	const core = `/api/v1${NAMESPACE}`;
+	server.put(
+		`${PIPELINE.replace("cdcpipelines/shop", "deltatables/shop.orders")}`,
+		{
+			metadata: { labels: { "tributary.dev/pipeline": "shop" } },
+			spec: { pipelineRef: { name: "shop" }, path: "orders" },
+			status: {
+				version: 12,
+				optimize: { message: `can't reach mongodb://u:${UNKNOWN.otherUri}@m` },
+			},
+		},
+	);
 	server.put(PIPELINE, {
 		...pipelineYaml({
 			source: {
@@ -249,8 +260,10 @@ test("no secret that was planted anywhere is in a report, and what helps is", as
 		"pods.yaml",
 		"statefulset.yaml",
 		"status.txt",
+		"tables.yaml",
 		"versions.yaml",
 	]);
+	expect(files.get("tables.yaml")).toContain("version: 12");
 	expect(files.get("logs/shop-writer-0.log")).toContain("committed version 12");
 	expect(files.get("connector.yaml")).toContain("poll.interval.ms");
 	expect(files.get("pipeline.yaml")).toContain(
