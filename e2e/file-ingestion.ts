@@ -14,7 +14,7 @@ export interface IngestionStage {
 	table(path: string, columns: readonly string[]): Promise<unknown[][]>;
 }
 
-const soon = { timeout: 240_000, interval: 500 };
+const soon = { timeout: 300_000, interval: 500 };
 
 /** `FileIngestion`, from `kubectl apply` to a table that another engine reads. */
 export function fileIngestionTests(stage: () => IngestionStage): void {
@@ -27,10 +27,10 @@ export function fileIngestionTests(stage: () => IngestionStage): void {
 	}
 
 	function is(wanted: object): Promise<void> {
-		return vi.waitFor(
-			async () => expect(await status()).toMatchObject(wanted),
-			soon,
-		);
+		return vi.waitFor(async () => {
+			const now = await status();
+			expect(now, JSON.stringify(now.conditions)).toMatchObject(wanted);
+		}, soon);
 	}
 
 	function ingestion(more: object = {}): object {
@@ -49,7 +49,7 @@ export function fileIngestionTests(stage: () => IngestionStage): void {
 					storageSecretRef: { name: "lake" },
 				},
 				interval: "2s",
-				worker: { resources: { cpu: "50m", memory: "768Mi" } },
+				worker: { resources: { cpu: "500m", memory: "768Mi" } },
 				...more,
 			},
 		};

@@ -4,7 +4,7 @@ import { ConfigError, messageOf, TributaryError } from "../errors.ts";
 import { runIngestion } from "../ingest/run.ts";
 import { FILE_STATUSES, type FileStatus, retryFiles } from "../ingest/state.ts";
 import { createLogger } from "../observe/log.ts";
-import { openIngestion, STATE_VARIABLE } from "./ingest/open.ts";
+import { openIngestion, readIngestion, STATE_VARIABLE } from "./ingest/open.ts";
 import { serveIngestion } from "./ingest/serve.ts";
 import {
 	runText,
@@ -69,21 +69,25 @@ export async function ingestCommand(
 			(command === "run" && flags.watch === true ? "info" : "error"),
 		name: "ingest",
 	});
-	let opened: Awaited<ReturnType<typeof openIngestion>>;
-	try {
-		opened = await openIngestion(flags.file, { state: flags.state, log });
-	} catch (error) {
-		leaveMessage(messageOf(error).slice(0, 4000));
-		throw error;
-	}
+	const { file: files, state } = flags;
+	if (command === "run" && flags.watch === true)
+		try {
+			await serveIngestion({
+				name: readIngestion(files).ingestion.metadata.name,
+				port: port ?? DEFAULT_PORT,
+				log,
+				open: () => openIngestion(files, { state, log }),
+			});
+			return 0;
+		} catch (error) {
+			leaveMessage(messageOf(error).slice(0, 4000));
+			throw error;
+		}
+	const opened = await openIngestion(files, { state, log });
 	const { context } = opened;
 	try {
 		switch (command) {
 			case "run": {
-				if (flags.watch === true) {
-					await serveIngestion(opened, port ?? DEFAULT_PORT);
-					return 0;
-				}
 				const run = await runIngestion(context, {
 					id: randomUUID(),
 					trigger: "manual",

@@ -2,10 +2,11 @@ import {
 	existsSync,
 	mkdirSync,
 	readFileSync,
+	renameSync,
 	rmSync,
 	writeFileSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { messageOf } from "../errors.ts";
 import type { Database } from "./database.ts";
@@ -27,6 +28,7 @@ export async function openEmbedded(folder?: string): Promise<Database> {
 		);
 	let db: PGlite;
 	try {
+		if (folder !== undefined) await make(folder);
 		db = await PGlite.create(folder === undefined ? {} : { dataDir: folder });
 	} catch (cause) {
 		release();
@@ -60,6 +62,17 @@ export async function openEmbedded(folder?: string): Promise<Database> {
 			}
 		},
 	};
+}
+
+/** Makes a database beside the folder first: one that was begun and not finished would never open. */
+async function make(folder: string): Promise<void> {
+	if (existsSync(join(folder, "PG_VERSION"))) return;
+	const begun = `${folder.replace(/\/+$/, "")}.new`;
+	rmSync(begun, { recursive: true, force: true });
+	const db = await PGlite.create({ dataDir: begun });
+	await db.close();
+	rmSync(folder, { recursive: true, force: true });
+	renameSync(begun, folder);
 }
 
 /** @returns what gives the lock back */
