@@ -215,6 +215,18 @@ export const operatorDashboard: Dashboard = {
 						},
 					],
 				},
+				{
+					title: "Canary that a controller has not noticed",
+					description:
+						"The leader changes an object that every controller has to notice; one that does not is not at work.",
+					unit: "s",
+					queries: [
+						{
+							expr: "max by (controller) (tributary_canary_unnoticed_seconds)",
+							legend: "{{controller}}",
+						},
+					],
+				},
 			],
 		},
 		{
