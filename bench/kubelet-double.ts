@@ -7,8 +7,8 @@ import { Reflector } from "../src/kube/reflector.ts";
 import { MANAGED_SELECTOR, WRITER_PORT } from "../src/operator/names.ts";
 import { type Pod, TYPES } from "../src/operator/types.ts";
 
-/** All writers of the double, on a loopback address of their own: the port is the real one. */
-const WRITERS = "127.77.0.1";
+/** All writers of a double, on a loopback address of their own: the port is the real one. */
+const WRITERS = `127.77.${1 + (process.pid % 250)}.1`;
 
 export interface KubeletDouble {
 	stop(): Promise<void>;

@@ -105,13 +105,14 @@ async function allRun(): Promise<void> {
 			({ status }) => status?.phase === "Running",
 		).length;
 		if (running === count) return;
-		await sleep(1_000);
+		await sleep(2_000);
 	}
 }
 
 /** Until a process that has just started has been through all of them. */
 async function allLookedAt(): Promise<void> {
-	while (countOf(await operator.durations()) < count) await sleep(200);
+	// Each look makes the operator gather the metrics of all pipelines.
+	while (countOf(await operator.durations()) < count) await sleep(2_000);
 }
 
 function megabytes(bytes: number): number {

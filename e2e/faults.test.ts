@@ -374,7 +374,7 @@ describe.runIf(LONG)("what takes longer", () => {
 	});
 
 	test("a writer out of memory is told with what to raise, and goes on with more", async () => {
-		await patch({ writer: { resources: { memory: "64Mi" } } });
+		await patch({ writer: { resources: { memory: "32Mi" } } });
 		await vi.waitFor(
 			async () =>
 				expect(await condition(SHOP, "WriterReady")).toMatchObject({
