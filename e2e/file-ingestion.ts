@@ -49,7 +49,7 @@ export function fileIngestionTests(stage: () => IngestionStage): void {
 					storageSecretRef: { name: "lake" },
 				},
 				interval: "2s",
-				worker: { resources: { cpu: "500m", memory: "768Mi" } },
+				worker: { resources: { cpu: "500m", memory: "1536Mi" } },
 				...more,
 			},
 		};

@@ -268,8 +268,10 @@ const worker = z
 					.default("1")
 					.describe("CPU that is requested."),
 				memory: bytesQuantity
-					.default("1Gi")
-					.describe("Memory that is requested, and the limit."),
+					.default("1536Mi")
+					.describe(
+						"Memory that is requested, and the limit. A worker that keeps the state itself needs some 400Mi for that, and 1100Mi for a moment when it makes it: less will do with state.connectionSecretRef.",
+					),
 			})
 			.prefault({})
 			.describe("Resources of each pod."),
