@@ -69,9 +69,9 @@ const SMALL: Scale = {
 	records: 10,
 	keys: 4,
 	rate: 0.15,
-	quiet: 60,
+	quiet: 90,
 	steps: 240,
-	trouble: 1.5,
+	trouble: 1.2,
 	maxRows: 4,
 	maxDelayMs: 600,
 };
@@ -96,6 +96,8 @@ export class World {
 	now = 1_760_000_000_000;
 	/** Of what nothing happens to. */
 	ids = 0;
+	/** A table has refused changes, or may have. */
+	constrained = false;
 	/** No more trouble: what is under way comes to its end. */
 	calm = false;
 	readonly #waiting: Turn[] = [];
@@ -104,14 +106,14 @@ export class World {
 		[];
 
 	constructor(seed: number) {
-		this.scale = seed % 100 === 0 ? LARGE : seed % 10 === 0 ? MEDIUM : SMALL;
+		this.scale = seed % 200 === 0 ? LARGE : seed % 20 === 0 ? MEDIUM : SMALL;
 		this.random = generator(seed);
 		this.kafka = new SimulatedKafka(this.random);
 	}
 
 	/** Some operations take long, commits above all: much can happen before they land. */
 	turn(owner: Process, commits = false): Promise<void> {
-		const held = !this.calm && this.random() < (commits ? 0.15 : 0.04);
+		const held = commits && !this.calm && this.random() < 0.08;
 		const from = held ? this.#steps + 15 + Math.floor(this.random() * 60) : 0;
 		return new Promise((go) => {
 			if (!owner.dead) this.#waiting.push({ go, owner, commits, from });
@@ -245,8 +247,9 @@ export class Process {
 			fault: (operation) => {
 				if (world.calm) return undefined;
 				const dice = world.random();
-				if (operation === "putIfAbsent" && dice < 0.1)
-					return { after: noAnswer() };
+				// A commit without an answer may have taken effect, or not.
+				if (operation === "putIfAbsent" && dice < 0.12)
+					return { [dice < 0.07 ? "after" : "before"]: noAnswer() };
 				return dice < 0.04 ? { before: noAnswer() } : undefined;
 			},
 		});
