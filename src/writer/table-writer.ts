@@ -333,6 +333,8 @@ export class TableWriter {
 			}
 			this.#pending = changes;
 			await this.#refresh();
+			// A rebalance came meanwhile: the batch was dropped, and is read again.
+			if (this.#pending !== changes) return { kind: "nothing" };
 		}
 		const outcome = await this.#commit(this.#pending);
 		this.#pending = undefined;
