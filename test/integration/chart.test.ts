@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -166,11 +166,16 @@ describe.skipIf(!has(HELM))("the chart", () => {
 	});
 
 	test("keeps the definitions, and so every pipeline, unless it is told otherwise", async () => {
-		const policy = async (crds: object) =>
-			only(await rendered({ crds }), "CustomResourceDefinition").metadata
-				.annotations?.["helm.sh/resource-policy"];
-		expect(await policy({})).toBe("keep");
-		expect(await policy({ keep: false })).toBeUndefined();
+		const policies = async (crds: object) =>
+			(await rendered({ crds }))
+				.filter(({ kind }) => kind === "CustomResourceDefinition")
+				.map(
+					({ metadata }) => metadata.annotations?.["helm.sh/resource-policy"],
+				);
+		const all = await readdir(join(CHART, "files/crds"));
+		expect(all.length).toBeGreaterThan(0);
+		expect(await policies({})).toEqual(all.map(() => "keep"));
+		expect(await policies({ keep: false })).toEqual(all.map(() => undefined));
 		expect(
 			(await rendered({ crds: { install: false } })).map(({ kind }) => kind),
 		).not.toContain("CustomResourceDefinition");
@@ -331,6 +336,7 @@ describe.skipIf(!has(HELM))("the chart", () => {
 			({ kind }) => kind === "ConfigMap",
 		);
 		expect(maps.map(({ metadata }) => metadata.name)).toEqual([
+			"rel-tributary-dashboard-ingestion",
 			"rel-tributary-dashboard-operator",
 			"rel-tributary-dashboard-pipeline",
 			"rel-tributary-dashboard-table",
