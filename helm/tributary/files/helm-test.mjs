@@ -48,7 +48,14 @@ await operator("/readyz", "ok");
 await operator("/metrics", "controller_runtime_reconcile_total");
 const { resources } = await api("/apis/tributary.dev/v1alpha1");
 const kinds = resources.map(({ name }) => name);
-for (const name of ["cdcpipelines", "cdcpipelines/status", "cdcpipelines/scale"])
+for (const name of [
+	"cdcpipelines",
+	"cdcpipelines/status",
+	"cdcpipelines/scale",
+	"deltatables",
+	"tableoperations",
+	"fileingestions",
+])
 	if (!kinds.includes(name))
 		throw new Error(`the API server has no ${name}, only ${kinds.join(", ")}`);
 console.log(`API server: ${kinds.join(", ")}`);

@@ -50,21 +50,26 @@ export async function lookAt(
 	session: Session,
 	object: PipelineObject,
 ): Promise<Chain> {
-	const notes: string[] = [];
-	const allowed = async <T>(asked: Promise<T>): Promise<T | undefined> => {
+	const allowed = async <T>(
+		asked: Promise<T>,
+	): Promise<{ readonly seen?: T; readonly note?: string }> => {
 		try {
-			return await asked;
+			return { seen: await asked };
 		} catch (error) {
 			if (!(error instanceof CdcError)) throw error;
-			notes.push(error.message);
-			return undefined;
+			return { note: error.message };
 		}
 	};
 	const [pods, events] = await Promise.all([
 		allowed(writerPods(session, object)),
 		allowed(pipelineEvents(session, object)),
 	]);
-	return chainOf({ object, pods, events, notes });
+	return chainOf({
+		object,
+		pods: pods.seen,
+		events: events.seen,
+		notes: [pods, events].flatMap(({ note }) => note ?? []),
+	});
 }
 
 function listText(chains: readonly Chain[], nowMs: number): string {
