@@ -144,9 +144,9 @@ test("an upgrade from the previous chart keeps pipelines as they are, and brings
 
 test("helm test sees the operator and the API", async () => {
 	expect(await helm("test", "--timeout", "2m")).toMatch(/Phase: +Succeeded/);
-	expect(
-		await cluster.kubectl("logs", "tributary-test", "-n", SYSTEM),
-	).toMatch(/^API server: .*\bcdcpipelines\b/m);
+	expect(await cluster.kubectl("logs", "tributary-test", "-n", SYSTEM)).toMatch(
+		/^API server: .*\bcdcpipelines\b/m,
+	);
 });
 
 test("helm test fails when the operator is not there", async () => {
