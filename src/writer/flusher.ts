@@ -1,11 +1,12 @@
 import { messageOf, TributaryError } from "../errors.ts";
 import type { Logger } from "../observe/log.ts";
 import type { WriterMetrics } from "../observe/metrics.ts";
+import type { FlushOutcome } from "./batch-commit.ts";
 import type { Clock } from "./clock.ts";
 import { retrying } from "./retry.ts";
 import type { WriterStatus } from "./status.ts";
 import type { TableChange } from "./table-schema.ts";
-import type { FlushOutcome, TableWriter } from "./table-writer.ts";
+import type { TableWriter } from "./table-writer.ts";
 
 export interface FlusherOptions {
 	readonly clock: Clock;

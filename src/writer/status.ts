@@ -1,7 +1,8 @@
 import type { Figures, WriterMetrics } from "../observe/metrics.ts";
+import type { FlushOutcome } from "./batch-commit.ts";
 import type { TopicPartition } from "./source.ts";
 import { type Size, TableSize } from "./table-size.ts";
-import type { FlushOutcome, TableWriter } from "./table-writer.ts";
+import type { TableWriter } from "./table-writer.ts";
 
 interface TableState {
 	version: number;

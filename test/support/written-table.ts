@@ -6,15 +6,13 @@ import { loadSnapshot, type Snapshot } from "../../src/delta/snapshot.ts";
 import type { SourceType } from "../../src/resource/cdc-pipeline.ts";
 import { openMemoryStore } from "../../src/storage/memory.ts";
 import type { ObjectStore } from "../../src/storage/store.ts";
+import type { FlushOutcome } from "../../src/writer/batch-commit.ts";
 import {
 	DEFAULT_SESSION_TIMEOUT_MS,
 	type WriterConfig,
 } from "../../src/writer/config.ts";
 import { DeadLetterTable } from "../../src/writer/dead-letter-table.ts";
-import {
-	type FlushOutcome,
-	TableWriter,
-} from "../../src/writer/table-writer.ts";
+import { TableWriter } from "../../src/writer/table-writer.ts";
 
 const TOPIC = "t.shop.things";
 
