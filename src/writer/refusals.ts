@@ -10,6 +10,7 @@ import {
 	isText,
 	letterTxn,
 } from "./dead-letter-table.ts";
+import { copyOf, type RawMessage, type RawRecord } from "./raw-message.ts";
 import {
 	headOfText,
 	keyHead,
@@ -17,13 +18,7 @@ import {
 	keyText,
 	letterKeys,
 } from "./row-key.ts";
-import type { SourceRecord, TopicPartition } from "./source.ts";
-
-/** A record as it came, for when it can't become a row. */
-export interface RawMessage extends ChangeMessage {
-	/** What else there is of it; gone with the next record. */
-	readonly record?: Pick<SourceRecord, "headers" | "timestamp">;
-}
+import type { TopicPartition } from "./source.ts";
 
 export interface Reason {
 	readonly code: string;
@@ -374,28 +369,6 @@ function hasLetters(letters: Snapshot, table: string): boolean {
 }
 
 const NO_KEYS: ReadonlySet<number> = new Set();
-
-type RawRecord = Pick<
-	DeadLetter,
-	"topic" | "partition" | "offset" | "key" | "value" | "headers" | "timestampMs"
->;
-
-/** What was fetched with the record is not kept for it. */
-function copyOf(message: RawMessage): RawRecord {
-	const { topic, partition, offset, key, value, record } = message;
-	return {
-		topic,
-		partition,
-		offset: BigInt(offset),
-		key: key?.slice() ?? null,
-		value: value?.slice() ?? null,
-		headers: (record?.headers() ?? []).map((header) => ({
-			name: header.name,
-			value: header.value?.slice() ?? null,
-		})),
-		timestampMs: record?.timestamp() ?? null,
-	};
-}
 
 function placeOf({
 	partition,
