@@ -7,6 +7,9 @@ export class ChangeIdentity {
 	readonly fingerprint = new Fingerprint();
 	/** Of the place alone. */
 	readonly place = new Fingerprint();
+	/** Of the place: of two changes with different ones the later has the greater time, or the greater step at the same, nearly always. */
+	time = -1;
+	step = -1;
 	/** Whether another change of the place may have the same. */
 	shared = false;
 
@@ -21,6 +24,8 @@ export class ChangeIdentity {
 		this.fingerprint.byte(op.charCodeAt(0));
 		this.fingerprint.bytes(key, 0, key.length);
 		this.fingerprint.finish();
+		this.time = place.time;
+		this.step = place.step;
 		this.shared = place.shared(source, op);
 	}
 }

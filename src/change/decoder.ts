@@ -150,19 +150,23 @@ export class TableDecoder {
 		const { value } = message;
 		if (value === null || value.length === 0) {
 			const gone = flattened.tombstone(message);
-			return gone === undefined ? SKIP.tombstone : this.#decode(gone, true);
+			return gone === undefined ? SKIP.tombstone : this.#decodeMade(gone);
 		}
-		if (!flattened.expected) return this.#decode(message);
+		if (!flattened.expected) return this.#decode(message, value, false);
 		const made = flattened.envelope(message);
-		if (made !== undefined) return this.#decode(made, true);
-		const outcome = this.#decode(message);
+		if (made !== undefined) return this.#decodeMade(made);
+		const outcome = this.#decode(message, value, false);
 		if (outcome.kind === "row") flattened.expected = false;
 		return outcome;
 	}
 
-	/** `made` says that the message is an envelope that was made of a flattened record. */
-	#decode(message: ChangeMessage, made = false): Decoded {
-		const value = message.value as Uint8Array;
+	/** Decodes an envelope that was made of a flattened record. */
+	#decodeMade(message: ChangeMessage): Decoded {
+		return this.#decode(message, message.value as Uint8Array, true);
+	}
+
+	/** The value is handed over because a message makes a view of it whenever it is asked. */
+	#decode(message: ChangeMessage, value: Uint8Array, made: boolean): Decoded {
 		const row = this.rows;
 		this.#learnt = this.#journal.length;
 		this.#imageAt = -1;
@@ -176,7 +180,7 @@ export class TableDecoder {
 				if (own !== undefined) {
 					this.#undoRow();
 					this.#flattened.expected = true;
-					return this.#decode(own, true);
+					return this.#decodeMade(own);
 				}
 			}
 			const outcome = isChange(envelope.op)

@@ -236,7 +236,7 @@ export class EnvelopeReader {
 			case SOURCE_MS: {
 				const from = json.pos;
 				const value = this.#integer(first);
-				found.place.add(part, json.bytes, from, json.pos);
+				found.place.addNumber(part, json.bytes, from, json.pos, value);
 				if (value > 0 && found.sourceMicros < 0)
 					found.sourceMicros = value * 1000;
 				return;
@@ -247,13 +247,18 @@ export class EnvelopeReader {
 			case SNAPSHOT:
 			case TRANSACTION:
 			case PLACE:
-			case LSN:
-			case FILE:
-			case BINLOG_POS:
-			case ORD: {
+			case FILE: {
 				const from = json.pos;
 				json.skip();
 				found.place.add(part, json.bytes, from, json.pos);
+				return;
+			}
+			case LSN:
+			case BINLOG_POS:
+			case ORD: {
+				const from = json.pos;
+				const value = this.#integer(first);
+				found.place.addNumber(part, json.bytes, from, json.pos, value);
 				return;
 			}
 			case STATUS:

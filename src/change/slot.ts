@@ -3,6 +3,7 @@ import {
 	newLeafBuilder,
 	Presence,
 	resized,
+	roomLike,
 } from "../columnar/builder.ts";
 import {
 	type DataType,
@@ -293,7 +294,7 @@ export class ListBuilder {
 		const offsets = this.#offsets.subarray(0, length + 1);
 		this.element.settled = true;
 		const child = (this.element.builder as Builder).finish(this.#end);
-		this.#offsets = new Int32Array(Math.max(INITIAL, length) + 1);
+		this.#offsets = new Int32Array(roomLike(length) + 1);
 		this.#end = 0;
 		return { kind: "list", length, validity, offsets, child };
 	}

@@ -5,6 +5,7 @@ import {
 	LSN,
 	ORD,
 	SNAPSHOT,
+	SOURCE_MS,
 	TRANSACTION,
 } from "./envelope-part.ts";
 
@@ -84,11 +85,29 @@ export class Fingerprint {
  */
 export class SourcePlace {
 	readonly fingerprint = new Fingerprint();
+	/** When the source made the change, in milliseconds since the epoch; -1 while unknown. */
+	time = -1;
+	/** The number that grows along the log: `lsn`, `ord`, or `pos`; -1 while unknown. */
+	step = -1;
 	#has = 0;
 
 	clear(): void {
 		this.fingerprint.clear();
+		this.time = this.step = -1;
 		this.#has = 0;
+	}
+
+	/** A number of the source block, which stands at `bytes[from, to)`; -1 when it is none, or beyond 2^53. */
+	addNumber(
+		part: number,
+		bytes: Uint8Array,
+		from: number,
+		to: number,
+		value: number,
+	): void {
+		if (part === SOURCE_MS) this.time = value;
+		else this.step = value;
+		this.add(part, bytes, from, to);
 	}
 
 	/** A field of the source block, as it stands in the message. */

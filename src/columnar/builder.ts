@@ -19,6 +19,11 @@ export type LeafBuilder =
 /** Slots at first: a writer of many tables has builders of many columns that hold little. */
 const INITIAL = 128;
 
+/** Room for a batch like the last one, which is seldom of exactly the same size. */
+export function roomLike(last: number): number {
+	return Math.max(INITIAL, last + (last >>> 3));
+}
+
 /**
  * Which slots hold a value. A class of its own instead of a base class, so that `mark`, which runs for
  * every value, sees one shape of object only.
@@ -119,7 +124,7 @@ export class BoolBuilder {
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
 		const values = filled(this.#values, length, Uint8Array);
-		this.#values = new Uint8Array(Math.max(INITIAL, length));
+		this.#values = new Uint8Array(roomLike(length));
 		return { kind: "bool", length, validity, values };
 	}
 }
@@ -155,7 +160,7 @@ export class I32Builder {
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
 		const values = filled(this.#values, length, Int32Array);
-		this.#values = new Int32Array(Math.max(INITIAL, length));
+		this.#values = new Int32Array(roomLike(length));
 		return { kind: "i32", length, validity, values };
 	}
 }
@@ -239,7 +244,7 @@ export class I64Builder {
 		const validity = this.presence.take(length);
 		const words = filled(this.#words, 2 * length, Int32Array);
 		const values = new BigInt64Array(words.buffer, 0, length);
-		this.#words = new Int32Array(Math.max(INITIAL, length) * 2);
+		this.#words = new Int32Array(roomLike(length) * 2);
 		this.#beyondDoubles = -1;
 		return { kind: "i64", length, validity, values };
 	}
@@ -281,7 +286,7 @@ export class F64Builder {
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
 		const values = filled(this.#values, length, Float64Array);
-		this.#values = new Float64Array(Math.max(INITIAL, length));
+		this.#values = new Float64Array(roomLike(length));
 		return this.type === "float"
 			? { kind: "f32", length, validity, values: Float32Array.from(values) }
 			: { kind: "f64", length, validity, values };
@@ -378,8 +383,8 @@ export class BytesBuilder {
 		for (let k = from; k < length; k++) this.#offsets[k + 1] = this.size;
 		const offsets = this.#offsets.subarray(0, length + 1);
 		const data = this.data.subarray(0, this.size);
-		this.#offsets = new Int32Array(Math.max(INITIAL, length) + 1);
-		this.data = new Uint8Array(Math.max(INITIAL * 8, this.size + SLACK));
+		this.#offsets = new Int32Array(roomLike(length) + 1);
+		this.data = new Uint8Array(roomLike(this.size) + SLACK);
 		this.view = new DataView(this.data.buffer);
 		this.size = 0;
 		return { kind: "bytes", length, validity, offsets, data };
@@ -419,7 +424,7 @@ export class Fixed16Builder {
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
 		const values = filled(this.#values, 16 * length, Uint8Array);
-		this.#values = new Uint8Array(Math.max(INITIAL, length) * 16);
+		this.#values = new Uint8Array(roomLike(length) * 16);
 		return { kind: "fixed16", length, validity, values };
 	}
 }

@@ -17,7 +17,8 @@ export function recalled(partitions: number): number {
  * restarted. In doubt, a change is new: only one that was seen itself is a repetition.
  *
  * Entries are in a ring, chained by the low bits of their fingerprints; a chain ends where it leaves
- * the ring.
+ * the ring. Logs go forward: a change that stands behind all others so far was never seen, and is
+ * noted without a look at the chains, which wait until one does not.
  */
 export class SeenChanges {
 	readonly #limit: number;
@@ -30,6 +31,11 @@ export class SeenChanges {
 	#before = EMPTY;
 	#last = EMPTY;
 	#count = 0;
+	/** Entries before this one are in their chains. */
+	#chained = 0;
+	/** The greatest time, and the greatest step at it, of all changes so far. */
+	#time = -1;
+	#step = -1;
 	#run = 0;
 	#placeHigh = 0;
 	#placeLow = 0;
@@ -39,7 +45,7 @@ export class SeenChanges {
 	}
 
 	/** Notes a change; whether it was seen before. */
-	repeats({ fingerprint, place, shared }: ChangeIdentity): boolean {
+	repeats({ fingerprint, place, time, step, shared }: ChangeIdentity): boolean {
 		if (place.high !== this.#placeHigh || place.low !== this.#placeLow) {
 			this.#run++;
 			this.#placeHigh = place.high;
@@ -47,15 +53,37 @@ export class SeenChanges {
 		}
 		if (this.#count >= this.#size) this.#makeRoom();
 		const { high, low } = fingerprint;
-		const mask = this.#size - 1;
-		const found = this.#find(high, low, shared);
-		const at = this.#count & mask;
+		let found = false;
+		if (time > this.#time || (time === this.#time && step > this.#step)) {
+			this.#time = time;
+			this.#step = step;
+		} else {
+			this.#chain();
+			found = this.#find(high, low, shared);
+		}
+		const at = this.#count & (this.#size - 1);
 		this.#high[at] = high;
 		this.#low[at] = low;
 		this.#runs[at] = this.#run;
-		this.#before[at] = this.#last[low & mask] as number;
-		this.#last[low & mask] = ++this.#count;
+		this.#count++;
 		return found;
+	}
+
+	/** Puts the entries that wait into their chains. */
+	#chain(): void {
+		const mask = this.#size - 1;
+		const end = this.#count;
+		for (
+			let entry = Math.max(this.#chained, end - this.#size);
+			entry < end;
+			entry++
+		) {
+			const at = entry & mask;
+			const chain = (this.#low[at] as number) & mask;
+			this.#before[at] = this.#last[chain] as number;
+			this.#last[chain] = entry + 1;
+		}
+		this.#chained = end;
 	}
 
 	#find(high: number, low: number, shared: boolean): boolean {
@@ -78,7 +106,7 @@ export class SeenChanges {
 	/** Larger, as far as it may be; else the oldest make room. */
 	#makeRoom(): void {
 		if (this.#count >= LAST_COUNT) {
-			this.#size = this.#count = 0;
+			this.#size = this.#count = this.#chained = 0;
 			this.#grow(FIRST);
 		} else if (this.#size < this.#limit)
 			this.#grow(Math.min(this.#limit, Math.max(FIRST, this.#size * 4)));
@@ -86,19 +114,13 @@ export class SeenChanges {
 
 	#grow(size: number): void {
 		const [high, low, runs] = [this.#high, this.#low, this.#runs];
-		const count = this.#count;
 		this.#size = size;
 		this.#high = resized(high, size);
 		this.#low = resized(low, size);
 		this.#runs = resized(runs, size);
 		this.#before = new Int32Array(size);
 		this.#last = new Int32Array(size);
-		const mask = size - 1;
-		for (let entry = 0; entry < count; entry++) {
-			const chain = (this.#low[entry] as number) & mask;
-			this.#before[entry] = this.#last[chain] as number;
-			this.#last[chain] = entry + 1;
-		}
+		this.#chained = 0;
 	}
 }
 
