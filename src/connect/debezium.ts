@@ -127,8 +127,8 @@ const RELATIONAL_DEFAULTS: ConnectorConfig = {
 };
 
 function postgresql(pipeline: CdcPipeline, uri: string): SourceConfig {
-	const url = relational(pipeline, uri, /^postgres(ql)?:$/, "postgresql://");
-	const id = slotName(connectorName(pipeline));
+	const url = postgresqlUrl(pipeline, uri);
+	const id = replicationName(pipeline);
 	return {
 		included: "table.include.list",
 		defaults: {
@@ -214,8 +214,14 @@ function wrongUri(pipeline: CdcPipeline, wanted: string): ConfigError {
 	);
 }
 
-/** PostgreSQL's names: lower case, digits and underscores, at most 63. */
-function slotName(name: string): string {
+/** @throws ConfigError for a URI that can't be used */
+export function postgresqlUrl(pipeline: CdcPipeline, uri: string): URL {
+	return relational(pipeline, uri, /^postgres(ql)?:$/, "postgresql://");
+}
+
+/** Of the slot and of the publication: lower case, digits and underscores, at most 63. */
+export function replicationName(pipeline: CdcPipeline): string {
+	const name = connectorName(pipeline);
 	const safe = `tributary_${name.toLowerCase().replace(/[^a-z0-9_]/g, "_")}`;
 	return safe.length <= 63
 		? safe

@@ -57,6 +57,12 @@ const source = z
 			.describe(
 				"MongoDB, MySQL, MariaDB: where an incremental snapshot marks its chunks; the source's user must be able to write there. MongoDB's default is tributary.signals, or tributary_signals in the database of capture.target. Without it MySQL needs GTIDs, which MariaDB always has; PostgreSQL never needs it.",
 			),
+		reclaimPolicy: z
+			.enum(["Retain", "Delete"])
+			.default("Retain")
+			.describe(
+				"What a deleted pipeline leaves behind. Retain: the connector's position, and PostgreSQL's slot and publication, so that a pipeline of the same name goes on; the slot holds back WAL meanwhile. Delete: they are dropped, and such a pipeline reads everything anew. Tables and topics stay either way.",
+			),
 		config: z
 			.record(z.string(), z.string())
 			.default({})

@@ -6,6 +6,7 @@ import {
 	type Restarts,
 	reconcileConnector,
 } from "../../connect/reconcile.ts";
+import { removeConnector } from "../../connect/remove.ts";
 import { kafkaSignals } from "../../connect/signal.ts";
 import type { CdcPipeline } from "../../resource/cdc-pipeline.ts";
 import { kafkaAccess, type SecretReader } from "../../resource/kafka-access.ts";
@@ -24,12 +25,16 @@ export interface Connectors {
 		given: ActionsGiven,
 	): Promise<ConnectorOutcome>;
 	/**
-	 * Deletes the connector; one that is gone is fine. Its offsets stay in Kafka Connect, so that a
-	 * pipeline made again under the same name goes on instead of reading everything once more.
+	 * Deletes the connector, and what `source.reclaimPolicy` says; what is gone is fine.
 	 *
-	 * @throws ConnectError
+	 * @param connectionUri - absent where its Secret is gone
+	 * @throws TributaryError
 	 */
-	remove(pipeline: CdcPipeline, access: ConnectAccess): Promise<void>;
+	remove(
+		pipeline: CdcPipeline,
+		connectionUri: string | undefined,
+		access: ConnectAccess,
+	): Promise<void>;
 }
 
 export type ActionsGiven = Pick<ActionsInput, "before" | "fresh"> & {
@@ -73,13 +78,16 @@ export function kafkaConnectors(nowMs: () => number): Connectors {
 			else restarts.set(name, counted);
 			return outcome;
 		},
-		async remove(pipeline, access) {
-			const name = connectorName(pipeline);
-			await connectClient(pipeline.spec.kafka.connectUrl, {
-				...PATIENCE,
-				...access,
-			}).delete(name);
-			restarts.delete(name);
+		async remove(pipeline, connectionUri, access) {
+			await removeConnector(
+				connectClient(pipeline.spec.kafka.connectUrl, {
+					...PATIENCE,
+					...access,
+				}),
+				pipeline,
+				connectionUri,
+			);
+			restarts.delete(connectorName(pipeline));
 		},
 	};
 }

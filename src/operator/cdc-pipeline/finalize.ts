@@ -18,7 +18,7 @@ const RETRY_CONNECT_MS = 15_000;
 
 /**
  * Takes a pipeline down: first the writers, then the connector, then the finalizer. Tables and topics
- * stay. Kafka Connect out of reach holds this up until the annotation says to leave the connector.
+ * stay. What is out of reach holds this up until the annotation says to leave the connector behind.
  */
 export async function finalize(
 	{ client, clock, stores, connectors, events }: PipelineContext,
@@ -67,13 +67,14 @@ export async function finalize(
 			const secrets = await readSecrets(client, parsed.data);
 			await connectors.remove(
 				parsed.data,
+				secrets.connectionUri,
 				accessOf({ pipeline: parsed.data, secrets }),
 			);
 		}
 	} catch (error) {
 		await say(
 			REASONS.connectorCleanupFailed,
-			`the connector could not be deleted: ${messageOf(error)}. To leave it behind: kubectl annotate cdcpipeline ${name} --namespace ${namespace} ${ANNOTATIONS.skipConnectorCleanup}=true`,
+			`the connector could not be deleted: ${messageOf(error)}. To leave it behind, and what it made in the source: kubectl annotate cdcpipeline ${name} --namespace ${namespace} ${ANNOTATIONS.skipConnectorCleanup}=true`,
 		);
 		return { againAfterMs: RETRY_CONNECT_MS };
 	}

@@ -11,7 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
 	"@kubernetes/client-node": "kubeconfig, authentication and API types",
 	kafkajs: "the Kafka consumer, pure JavaScript",
 	"lz4-napi": "lz4 of Kafka batches and Parquet; Node has no lz4",
-	pg: "PostgreSQL's protocol: the state of file ingestion, shared by workers",
+	pg: "PostgreSQL's protocol: the state of file ingestion, shared by workers; slots that a deleted pipeline drops",
 	pino: "structured JSON logs at low cost",
 	"prom-client": "Prometheus metrics",
 	snappyjs: "snappy blocks of Kafka batches and Parquet; Node has no snappy",
