@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import type { DataType } from "../columnar/types.ts";
-import { decimalText, valueAt } from "../columnar/value.ts";
-import type { Value, Vector } from "../columnar/vector.ts";
+import type { Vector } from "../columnar/vector.ts";
 import { hashBytes, permuteBlock, type Seed, state } from "./chaskey.ts";
 import { type KeyBatch, MAX_TAIL } from "./key-batch.ts";
+import { type KeyColumn, partOf, tupleOf } from "./key-part.ts";
 
 /*
  * Kinds. The 16 bytes of an inline key, before the permutation:
@@ -13,7 +12,7 @@ import { type KeyBatch, MAX_TAIL } from "./key-batch.ts";
  *   2        24 digits of lower-case hexadecimal text (an ObjectId) as 12 bytes
  *   3        the text of a UUID in lower case as 16 bytes
  *   16 + n   n bytes of UTF-8 text
- *   64 + n   n bytes that begin with their class (below)
+ *   64 + n   n bytes that begin with their class (key-part.ts)
  *
  * and of a hashed key, whose bytes stand in the tail:
  *
@@ -29,12 +28,6 @@ const BYTES = 64;
 const HASHED_TEXT = 128;
 const HASHED_BYTES = 129;
 const DIGESTED = 2;
-
-export interface KeyColumn {
-	readonly name: string;
-	readonly type: DataType;
-	readonly vector: Vector;
-}
 
 /** The seed of a table's keys. */
 export function seedOfTable(tableId: string): Seed {
@@ -58,7 +51,7 @@ export function encodeKeys(
 		for (let row = 0; row < length; row++) single(encoder, first, row, rescued);
 	else
 		for (let row = 0; row < length; row++)
-			composite(encoder, columns, row, rescued);
+			encoder.bytes(row, tupleOf(columns, row, rescued));
 	return encoder.finish();
 }
 
@@ -101,211 +94,6 @@ function single(
 		const bytes = Buffer.from(part);
 		encoder.text(row, bytes, 0, bytes.length);
 	} else encoder.bytes(row, part);
-}
-
-/** Each part with its length before it, so that no two tuples look the same. */
-function composite(
-	encoder: KeyEncoder,
-	columns: readonly KeyColumn[],
-	row: number,
-	rescued: Vector | undefined,
-): void {
-	const parts: Uint8Array[] = [Uint8Array.of(CLASS.tuple)];
-	for (const column of columns) {
-		const part = partOf(column, row, rescued);
-		if (part === undefined) return;
-		const bytes =
-			typeof part === "bigint"
-				? integerBytes(part)
-				: typeof part === "string"
-					? Buffer.concat([Uint8Array.of(CLASS.text), Buffer.from(part)])
-					: part;
-		parts.push(lengthBytes(bytes.length), bytes);
-	}
-	encoder.bytes(row, columns.length === 0 ? undefined : Buffer.concat(parts));
-}
-
-const CLASS = {
-	tuple: 0x74,
-	integer: 0x69,
-	text: 0x73,
-	float: 0x66,
-	boolean: 0x62,
-	binary: 0x78,
-	decimal: 0x64,
-	document: 0x6a,
-	rescued: 0x72,
-} as const;
-
-/** A whole number, text, or bytes that begin with their class; `undefined` for null. */
-function partOf(
-	{ name, type, vector }: KeyColumn,
-	row: number,
-	rescued: Vector | undefined,
-): bigint | string | Uint8Array | undefined {
-	const value = valueAt(vector, type, row);
-	if (value === null) return rescuedPart(name, rescued, row);
-	switch (typeof value) {
-		case "string":
-		case "bigint":
-			return value;
-		case "boolean":
-			return Uint8Array.of(CLASS.boolean, value ? 1 : 0);
-		case "number":
-			return Number.isInteger(value) && Math.abs(value) < 2 ** 63
-				? BigInt(value)
-				: textOf(CLASS.float, String(value));
-	}
-	if (value instanceof Uint8Array)
-		return Buffer.concat([Uint8Array.of(CLASS.binary), value]);
-	if (isDecimal(value)) return decimalPart(value.unscaled, value.scale);
-	return textOf(
-		CLASS.document,
-		canonicalText(value) + rescuedInside(name, rescued, row),
-	);
-}
-
-/** Without the scale's trailing zeros, which widening adds. */
-function decimalPart(unscaled: bigint, scale: number): bigint | Uint8Array {
-	let value = unscaled;
-	let digits = scale;
-	while (digits > 0 && value % 10n === 0n) {
-		value /= 10n;
-		digits--;
-	}
-	if (digits === 0 && BigInt.asIntN(64, value) === value) return value;
-	return textOf(CLASS.decimal, decimalText(value, digits));
-}
-
-/**
- * JSON with fields in the order of their names and without null ones: a document keeps its text when
- * its column gets another field.
- */
-function canonicalText(value: Value): string {
-	if (value === null) return "null";
-	switch (typeof value) {
-		case "string":
-			return JSON.stringify(value);
-		case "bigint":
-		case "number":
-		case "boolean":
-			return String(value);
-	}
-	if (value instanceof Uint8Array)
-		return `x${Buffer.from(value).toString("hex")}`;
-	if (isDecimal(value)) {
-		const part = decimalPart(value.unscaled, value.scale);
-		return typeof part === "bigint"
-			? String(part)
-			: Buffer.from(part.subarray(1)).toString();
-	}
-	if (Array.isArray(value))
-		return `[${value.map((inner: Value) => canonicalText(inner)).join(",")}]`;
-	const entries: [string, Value][] =
-		value instanceof Map
-			? [...value].map(([key, inner]): [string, Value] => [
-					canonicalText(key),
-					inner,
-				])
-			: Object.entries(value as Readonly<Record<string, Value>>)
-					.filter(([, inner]) => inner !== null)
-					.map(([key, inner]) => [JSON.stringify(key), inner]);
-	return `{${entries
-		.map(([key, inner]) => `${key}:${canonicalText(inner)}`)
-		.sort()
-		.join(",")}}`;
-}
-
-/** What the row's rescued data has of a column that is null. */
-function rescuedPart(
-	name: string,
-	rescued: Vector | undefined,
-	row: number,
-): Uint8Array | undefined {
-	const value = rescuedValues(rescued, row)?.[pathName(name)];
-	return value === undefined || value === null
-		? undefined
-		: textOf(CLASS.rescued, JSON.stringify(value));
-}
-
-/** What the row's rescued data has of the inside of a document; empty without any. */
-function rescuedInside(
-	name: string,
-	rescued: Vector | undefined,
-	row: number,
-): string {
-	const prefix = `${pathName(name)}.`;
-	const inside = Object.entries(rescuedValues(rescued, row) ?? {}).filter(
-		([path]) => path.startsWith(prefix),
-	);
-	return inside.length === 0 ? "" : JSON.stringify(inside.sort());
-}
-
-function rescuedValues(
-	rescued: Vector | undefined,
-	row: number,
-): Readonly<Record<string, unknown>> | undefined {
-	if (rescued === undefined) return undefined;
-	const text = valueAt(rescued, "string", row);
-	return typeof text === "string" ? parseExactly(text) : undefined;
-}
-
-/** Numbers as their text: no two of them become one. */
-function parseExactly(text: string): Record<string, unknown> {
-	const exact = (
-		_: string,
-		value: unknown,
-		context?: { readonly source?: string },
-	): unknown =>
-		typeof value === "number" ? { number: context?.source } : value;
-	return JSON.parse(text, exact) as Record<string, unknown>;
-}
-
-/** How rescued data names a column. */
-function pathName(name: string): string {
-	return name.includes(".") || name.includes("`")
-		? `\`${name.replaceAll("`", "``")}\``
-		: name;
-}
-
-function isDecimal(
-	value: Value,
-): value is { readonly unscaled: bigint; readonly scale: number } {
-	return (
-		typeof value === "object" &&
-		value !== null &&
-		"unscaled" in value &&
-		typeof value.unscaled === "bigint" &&
-		"scale" in value &&
-		typeof value.scale === "number"
-	);
-}
-
-function textOf(kind: number, text: string): Uint8Array {
-	return Buffer.concat([Uint8Array.of(kind), Buffer.from(text)]);
-}
-
-/** As few bytes as two's complement needs. */
-function integerBytes(value: bigint): Uint8Array {
-	const bytes = [CLASS.integer as number];
-	let rest = value;
-	do {
-		bytes.push(Number(rest & 0xffn));
-		rest >>= 8n;
-	} while (
-		!(
-			(rest === 0n && (bytes.at(-1) as number) < 128) ||
-			(rest === -1n && (bytes.at(-1) as number) >= 128)
-		)
-	);
-	return Uint8Array.from(bytes);
-}
-
-function lengthBytes(length: number): Uint8Array {
-	if (length < 255) return Uint8Array.of(length);
-	const bytes = Buffer.alloc(5, 255);
-	bytes.writeUInt32LE(length, 1);
-	return bytes;
 }
 
 class KeyEncoder {

@@ -8,8 +8,9 @@ import { scanFiles } from "../delta/scan.ts";
 import { readCommit, type Snapshot } from "../delta/snapshot.ts";
 import type { Seed } from "../index/chaskey.ts";
 import type { KeyBatch } from "../index/key-batch.ts";
-import { encodeKeys, type KeyColumn } from "../index/key-encoder.ts";
+import { encodeKeys } from "../index/key-encoder.ts";
 import { KeyIndex, type KeyIndexOptions } from "../index/key-index.ts";
+import type { KeyColumn } from "../index/key-part.ts";
 import { SHARD_TAG } from "../index/shard-tag.ts";
 
 /** The field of `commitInfo` that the commits of mirrors have. */
