@@ -19,15 +19,15 @@ import type {
 	SetTransaction,
 	Sidecar,
 } from "./actions.ts";
-import { joined, TABLE_ACTIONS, V2_ACTIONS } from "./checkpoint-schema.ts";
-import type { Engine } from "./engine.ts";
-import { DeltaError } from "./errors.ts";
 import {
 	addColumns,
 	fileViews,
 	PARSED_STATS,
 	removeColumns,
-} from "./file-columns.ts";
+} from "./checkpoint-files.ts";
+import { joined, TABLE_ACTIONS, V2_ACTIONS } from "./checkpoint-schema.ts";
+import type { Engine } from "./engine.ts";
+import { DeltaError } from "./errors.ts";
 import { fileKey } from "./file-key.ts";
 import type { KeyedMap } from "./keyed-map.ts";
 import {

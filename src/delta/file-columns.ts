@@ -1,247 +1,28 @@
 import type { FetchedRowGroup } from "../columnar/parquet/read.ts";
-import { field, type StructType, struct } from "../columnar/types.ts";
-import { valueAt } from "../columnar/value.ts";
-import type {
-	BytesVector,
-	I64Vector,
-	MapVector,
-	Row,
-	StructVector,
-	Vector,
-} from "../columnar/vector.ts";
-import type {
-	AddFile,
-	DeletionVectorDescriptor,
-	RemoveFile,
-} from "./actions.ts";
-import { FILE_ACTIONS, part } from "./checkpoint-schema.ts";
+import type { AddFile, RemoveFile } from "./actions.ts";
+import { FileGroup } from "./file-group.ts";
 import { fileKey } from "./file-key.ts";
 import type { KeyedMap } from "./keyed-map.ts";
-import { statsRowText } from "./stats-struct.ts";
-
-/*
- * The file actions of a checkpoint, kept as the columns that they were read from: a table of a
- * million files costs a few typed arrays, and an `AddFile` is made when it is asked for. Statistics,
- * most of a checkpoint's bytes, stay compressed until then.
- */
-
-const KEY = ["path", "deletionVector"];
-const STATS = ["stats"];
-export const PARSED_STATS = "stats_parsed";
-const detailOf = (name: "add" | "remove"): string[] =>
-	namesOf(name).filter((one) => !KEY.includes(one) && !STATS.includes(one));
-
-function namesOf(name: "add" | "remove"): string[] {
-	const found = FILE_ACTIONS.fields.find((one) => one.name === name)?.type;
-	return typeof found === "object" && found.type === "struct"
-		? found.fields.map((one) => one.name)
-		: [];
-}
-
-/** Where a file has no statistics in struct form. */
-const NO_STATS = struct(field("numRecords", "long"));
 
 /**
- * The views of the two columns in the order in which `fetchRowGroups` has to fetch them; `parsed` is
- * the type of `add.stats_parsed` in the file.
+ * File actions by `fileKey`, kept as the columns that they were read from: a table of a million files
+ * costs a few typed arrays, and an action is made when it is asked for.
  */
-export const fileViews = (
-	parsed: StructType = NO_STATS,
-): StructType["fields"] => [
-	part(FILE_ACTIONS, "add", KEY),
-	part(FILE_ACTIONS, "add", detailOf("add")),
-	part(FILE_ACTIONS, "add", STATS),
-	part(FILE_ACTIONS, "remove", KEY),
-	part(FILE_ACTIONS, "remove", detailOf("remove")),
-	field("add", struct(field(PARSED_STATS, parsed))),
-];
-const ADD_KEY = 0;
-const ADD_DETAIL = 1;
-const ADD_STATS = 2;
-const REMOVE_KEY = 3;
-const REMOVE_DETAIL = 4;
-const ADD_PARSED = 5;
-
-export function addColumns(
-	groups: readonly FetchedRowGroup[],
-): FileColumns<AddFile> {
-	return new FileColumns(groups, ADD_KEY, (group, row) => {
-		const detail = group.view(ADD_DETAIL);
-		const at = (name: string): Vector => detail.child(name);
-		const stats =
-			textAt(group.passing(ADD_STATS).child("stats"), row) ??
-			parsedStats(group.passing(ADD_PARSED), row);
-		const tags = mapAt(at("tags"), row);
-		const deletionVector = group.deletionVector(row);
-		const baseRowId = longAt(at("baseRowId"), row);
-		const defaultRowCommitVersion = longAt(at("defaultRowCommitVersion"), row);
-		const clusteringProvider = textAt(at("clusteringProvider"), row);
-		return {
-			path: group.path(row),
-			partitionValues: mapAt(at("partitionValues"), row) ?? {},
-			size: longAt(at("size"), row) ?? 0,
-			modificationTime: longAt(at("modificationTime"), row) ?? 0,
-			dataChange: false,
-			...(stats === undefined ? {} : { stats }),
-			...(tags === undefined ? {} : { tags: tags as Record<string, string> }),
-			...(deletionVector === undefined ? {} : { deletionVector }),
-			...(baseRowId === undefined ? {} : { baseRowId }),
-			...(defaultRowCommitVersion === undefined
-				? {}
-				: { defaultRowCommitVersion }),
-			...(clusteringProvider === undefined ? {} : { clusteringProvider }),
-		};
-	});
-}
-
-/** The text of statistics that the checkpoint has as a struct. */
-function parsedStats(view: View, row: number): string | undefined {
-	const vector = view.child(PARSED_STATS);
-	const type = view.type.fields[0]?.type;
-	if (!valid(vector, row) || typeof type !== "object" || type.type !== "struct")
-		return undefined;
-	return statsRowText(valueAt(vector, type, row) as Row, type);
-}
-
-export function removeColumns(
-	groups: readonly FetchedRowGroup[],
-): FileColumns<RemoveFile> {
-	return new FileColumns(groups, REMOVE_KEY, (group, row) => {
-		const detail = group.view(REMOVE_DETAIL);
-		const at = (name: string): Vector => detail.child(name);
-		const deletionTimestamp = longAt(at("deletionTimestamp"), row);
-		const partitionValues = mapAt(at("partitionValues"), row);
-		const size = longAt(at("size"), row);
-		const deletionVector = group.deletionVector(row);
-		const baseRowId = longAt(at("baseRowId"), row);
-		const defaultRowCommitVersion = longAt(at("defaultRowCommitVersion"), row);
-		return {
-			path: group.path(row),
-			dataChange: false,
-			extendedFileMetadata: boolAt(at("extendedFileMetadata"), row),
-			...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-			...(partitionValues === undefined ? {} : { partitionValues }),
-			...(size === undefined ? {} : { size }),
-			...(deletionVector === undefined ? {} : { deletionVector }),
-			...(baseRowId === undefined ? {} : { baseRowId }),
-			...(defaultRowCommitVersion === undefined
-				? {}
-				: { defaultRowCommitVersion }),
-		};
-	});
-}
-
-/** A decoded view. */
-class View {
-	readonly column: StructVector;
-	readonly type: StructType;
-	readonly #children: ReadonlyMap<string, Vector>;
-
-	constructor(column: StructVector, type: StructType) {
-		this.column = column;
-		this.type = type;
-		this.#children = new Map(
-			column.children.map((vector, i) => [type.fields[i]?.name ?? "", vector]),
-		);
-	}
-
-	child(name: string): Vector {
-		const found = this.#children.get(name);
-		if (found === undefined)
-			throw new TypeError(`the view of the checkpoint has no ${name}`);
-		return found;
-	}
-}
-
-/** A row group's rows that hold one kind of action. */
-class Group {
-	readonly #fetched: FetchedRowGroup;
-	readonly #views = new Map<number, View>();
-	readonly #passing = new Map<number, WeakRef<View>>();
-	readonly paths: BytesVector;
-	readonly #vectors: StructVector;
-	/** Positions in the row group. */
-	readonly rows: Int32Array;
-
-	constructor(fetched: FetchedRowGroup, key: number) {
-		this.#fetched = fetched;
-		const view = this.view(key);
-		const { column } = view;
-		this.paths = view.child("path") as BytesVector;
-		this.#vectors = view.child("deletionVector") as StructVector;
-		const rows = new Int32Array(column.length);
-		let length = 0;
-		for (let row = 0; row < column.length; row++)
-			if (valid(column, row) && valid(this.paths, row)) rows[length++] = row;
-		this.rows = rows.subarray(0, length);
-	}
-
-	/** A view that stays decoded. */
-	view(place: number): View {
-		const known = this.#views.get(place);
-		if (known !== undefined) return known;
-		const made = this.#decode(place);
-		this.#views.set(place, made);
-		return made;
-	}
-
-	/** A view that memory pressure may take back. */
-	passing(place: number): View {
-		const known = this.#passing.get(place)?.deref();
-		if (known !== undefined) return known;
-		const made = this.#decode(place);
-		this.#passing.set(place, new WeakRef(made));
-		return made;
-	}
-
-	#decode(place: number): View {
-		const { schema, columns } = this.#fetched.decode([place]);
-		const type = schema.fields[0]?.type;
-		return new View(
-			columns[0] as StructVector,
-			typeof type === "object" && type.type === "struct" ? type : struct(),
-		);
-	}
-
-	path(row: number): string {
-		return textAt(this.paths, row) ?? "";
-	}
-
-	hasVector(row: number): boolean {
-		return valid(this.#vectors, row);
-	}
-
-	deletionVector(row: number): DeletionVectorDescriptor | undefined {
-		if (!this.hasVector(row)) return undefined;
-		const [type, path, offset, size, cardinality] = this.#vectors.children;
-		const at = offset === undefined ? undefined : intAt(offset, row);
-		return {
-			storageType: (textAt(type, row) ??
-				"u") as DeletionVectorDescriptor["storageType"],
-			pathOrInlineDv: textAt(path, row) ?? "",
-			...(at === undefined ? {} : { offset: at }),
-			sizeInBytes: intAt(size, row) ?? 0,
-			cardinality: longAt(cardinality, row) ?? 0,
-		};
-	}
-}
-
-/** File actions by `fileKey`, made from columns when asked for. */
 export class FileColumns<T extends AddFile | RemoveFile>
 	implements KeyedMap<T>
 {
-	readonly #groups: readonly Group[];
+	readonly #groups: readonly FileGroup[];
 	readonly #starts: readonly number[];
-	readonly #make: (group: Group, row: number) => T;
+	readonly #make: (group: FileGroup, row: number) => T;
 	readonly size: number;
 	#index: Int32Array | undefined;
 
 	constructor(
 		groups: readonly FetchedRowGroup[],
 		key: number,
-		make: (group: Group, row: number) => T,
+		make: (group: FileGroup, row: number) => T,
 	) {
-		this.#groups = groups.map((group) => new Group(group, key));
+		this.#groups = groups.map((group) => new FileGroup(group, key));
 		const starts: number[] = [];
 		let size = 0;
 		for (const { rows } of this.#groups) {
@@ -278,7 +59,7 @@ export class FileColumns<T extends AddFile | RemoveFile>
 				yield [keyAt(group, row), this.#make(group, row)];
 	}
 
-	#find(key: string): { group: Group; row: number } | undefined {
+	#find(key: string): { group: FileGroup; row: number } | undefined {
 		const index = this.#hashed();
 		const mask = index.length - 1;
 		for (
@@ -292,10 +73,10 @@ export class FileColumns<T extends AddFile | RemoveFile>
 		return undefined;
 	}
 
-	#at(place: number): { group: Group; row: number } {
+	#at(place: number): { group: FileGroup; row: number } {
 		let i = this.#starts.length - 1;
 		while (i > 0 && (this.#starts[i] as number) > place) i--;
-		const group = this.#groups[i] as Group;
+		const group = this.#groups[i] as FileGroup;
 		return {
 			group,
 			row: group.rows[place - (this.#starts[i] as number)] as number,
@@ -327,7 +108,7 @@ export class FileColumns<T extends AddFile | RemoveFile>
 	}
 }
 
-function keyAt(group: Group, row: number): string {
+function keyAt(group: FileGroup, row: number): string {
 	const deletionVector = group.deletionVector(row);
 	return fileKey({
 		path: group.path(row),
@@ -356,59 +137,4 @@ function hash(data: Uint8Array, start: number, end: number): number {
 function hashOf(key: string): number {
 	const bytes = Buffer.from(key);
 	return hash(bytes, 0, bytes.length);
-}
-
-function valid(vector: Vector, row: number): boolean {
-	return vector.validity === undefined || vector.validity[row] === 1;
-}
-
-function textAt(vector: Vector | undefined, row: number): string | undefined {
-	if (vector?.kind !== "bytes" || !valid(vector, row)) return undefined;
-	const { buffer, byteOffset, byteLength } = vector.data;
-	return Buffer.from(buffer, byteOffset, byteLength).toString(
-		"utf8",
-		vector.offsets[row],
-		vector.offsets[row + 1],
-	);
-}
-
-function longAt(vector: Vector | undefined, row: number): number | undefined {
-	return vector === undefined || !valid(vector, row)
-		? undefined
-		: Number((vector as I64Vector).values[row]);
-}
-
-function intAt(vector: Vector | undefined, row: number): number | undefined {
-	return vector?.kind === "i32" && valid(vector, row)
-		? vector.values[row]
-		: undefined;
-}
-
-function boolAt(vector: Vector, row: number): boolean {
-	return (
-		vector.kind === "bool" && valid(vector, row) && vector.values[row] === 1
-	);
-}
-
-function mapAt(
-	vector: Vector,
-	row: number,
-): Record<string, string | null> | undefined {
-	if (!valid(vector, row)) return undefined;
-	const { offsets, keys, values } = vector as MapVector;
-	const end = offsets[row + 1] as number;
-	const map: Record<string, string | null> = {};
-	for (let at = offsets[row] as number; at < end; at++) {
-		const key = textAt(keys, at) ?? "";
-		const value = textAt(values, at) ?? null;
-		if (key !== "__proto__") map[key] = value;
-		else
-			Object.defineProperty(map, key, {
-				value,
-				enumerable: true,
-				configurable: true,
-				writable: true,
-			});
-	}
-	return map;
 }
