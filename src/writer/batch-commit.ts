@@ -14,7 +14,8 @@ import { batchTarget } from "./batch-target.ts";
 import type { CommittedOffsets } from "./committed-offsets.ts";
 import type { WriterConfig } from "./config.ts";
 import type { KnownTable } from "./known-table.ts";
-import type { Refusals, RefusedOfBatch } from "./refusals.ts";
+import type { Refusals } from "./refusals.ts";
+import type { RefusedBatch } from "./refused-batch.ts";
 import type { Route } from "./route.ts";
 import { faultyRows } from "./row-faults.ts";
 import { demandsNewFiles, retyped } from "./table-layout.ts";
@@ -48,7 +49,7 @@ export interface PendingBatch {
 	readonly bytes: number;
 	/** With upsert: the partition of each row. */
 	partitions: Int32Array;
-	readonly refused: RefusedOfBatch;
+	readonly refused: RefusedBatch;
 	/** Last offset of each partition that the batch covers, records that made no row included. */
 	readonly offsets: ReadonlyMap<number, number>;
 	/**

@@ -5,7 +5,7 @@ import type { Snapshot } from "../delta/snapshot.ts";
 import type { WriterConfig } from "./config.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import { letterId } from "./letter-filter.ts";
-import type { Reason } from "./refusals.ts";
+import type { Reason } from "./refused-batch.ts";
 import type { Route } from "./route.ts";
 import { keyText, letterKeys } from "./row-key.ts";
 import { decoderFor } from "./table-layout.ts";

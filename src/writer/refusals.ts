@@ -12,47 +12,13 @@ import {
 } from "./dead-letter-table.ts";
 import { copyOf, type RawMessage, type RawRecord } from "./raw-message.ts";
 import {
-	headOfText,
-	keyHead,
-	keyOfRecord,
-	keyText,
-	letterKeys,
-} from "./row-key.ts";
-import type { TopicPartition } from "./source.ts";
-
-export interface Reason {
-	readonly code: string;
-	readonly message: string;
-}
-
-/** A dead letter between the rows of a batch; `whole` unless it is in the table of dead letters already. */
-interface Passed {
-	/** Rows of the batch that came before it. */
-	readonly before: number;
-	readonly letter: Pick<DeadLetter, "partition" | "offset"> & {
-		readonly whole?: DeadLetter;
-	};
-	/** `undefined` as long as it was not looked for. */
-	rowKey: string | null | undefined;
-	/** A newer change of its row is in the batch, or one of all rows. */
-	superseded: boolean;
-}
-
-/** The dead letters of a batch of rows. */
-export interface RefusedOfBatch {
-	passed: Passed[];
-	readonly raw: readonly (RawRecord | undefined)[];
-	readonly truncated: boolean;
-	/** What each row's number was before rows were set aside. */
-	order: Int32Array | undefined;
-	/** The newest letter of each partition, by `txn`, when the batch was read: its own come after these. */
-	positions: ReadonlyMap<string, number | undefined>;
-	readonly resets: number;
-	/** Its rows were held against the letters of batches before. */
-	compared: boolean;
-	/** Heads of the keys of open letters, as long as nothing was reset. */
-	readonly open: Set<number>;
-}
+	type PassedLetter,
+	placeOf,
+	type Reason,
+	type RefusedBatch,
+	supersededBy,
+} from "./refused-batch.ts";
+import { headOfText, keyOfRecord, keyText, letterKeys } from "./row-key.ts";
 
 export interface RefusalsOptions {
 	readonly deadLetters: DeadLetterTable;
@@ -78,7 +44,7 @@ export class Refusals {
 	/** Whether the raw records of rows are at hand until they are committed. */
 	keepsRaw = false;
 	readonly #options: RefusalsOptions;
-	#passed: Passed[] = [];
+	#passed: PassedLetter[] = [];
 	#raw: (RawRecord | undefined)[] = [];
 	#truncated = false;
 	#bytes = 0;
@@ -180,7 +146,7 @@ export class Refusals {
 	}
 
 	/** Hands over what belongs to the rows so far. */
-	take(): RefusedOfBatch {
+	take(): RefusedBatch {
 		const taken = {
 			passed: this.#passed,
 			raw: this.#raw,
@@ -203,7 +169,7 @@ export class Refusals {
 	 * @returns the batch without them and their positions, or `undefined` when their records are not at hand
 	 */
 	setAside(
-		batch: RefusedOfBatch,
+		batch: RefusedBatch,
 		changes: ChangeBatch,
 		reasons: ReadonlyMap<number, Reason>,
 	): { changes: ChangeBatch; kept: Int32Array } | undefined {
@@ -213,7 +179,7 @@ export class Refusals {
 		const keys = this.#options.mirror
 			? letterKeys(changes.batch, changes.keyColumns)
 			: undefined;
-		const passed: Passed[] = [];
+		const passed: PassedLetter[] = [];
 		for (const [row, reason] of reasons) {
 			const before = order[row] as number;
 			const record = batch.raw[before];
@@ -248,7 +214,7 @@ export class Refusals {
 	 * @returns false when another writer of the partition went further
 	 */
 	async keep(
-		batch: RefusedOfBatch,
+		batch: RefusedBatch,
 		changes: ChangeBatch,
 		tableSchema: StructType | undefined,
 	): Promise<boolean> {
@@ -296,43 +262,20 @@ export class Refusals {
 		this.#positions.clear();
 	}
 
-	async #supersede(batch: RefusedOfBatch, changes: ChangeBatch): Promise<void> {
-		const { passed, order } = batch;
-		// A batch that is tried again has letters of its own among the open ones, behind its rows.
-		const before = batch.compared ? NO_KEYS : batch.open;
-		const truncated = batch.truncated && !batch.compared;
-		const keyed = passed.filter(({ rowKey }) => typeof rowKey === "string");
-		if (!truncated && before.size === 0 && keyed.length === 0) return;
-		const hits = new Set<string>();
-		const heads = new Set(keyed.map(({ rowKey }) => headOfText(rowKey ?? "")));
-		const keys = letterKeys(changes.batch, changes.keyColumns);
-		for (let row = 0; row < keys.length; row++) {
-			const head = keyHead(keys, row);
-			const open = before.has(head);
-			if (!open && !heads.has(head)) continue;
-			const text = keyText(keys, row);
-			if (text === null) continue;
-			if (open) hits.add(text);
-			const at = order?.[row] ?? row;
-			for (const one of keyed)
-				if (one.rowKey === text && at >= one.before) one.superseded = true;
-		}
-		const here = new Map(
-			passed
-				.filter(({ letter }) => letter.whole === undefined)
-				.map(({ letter, superseded }) => [placeOf(letter), superseded]),
-		);
-		if (!truncated && hits.size === 0 && ![...here.values()].includes(true))
-			return;
+	/** Marks the letters that were kept before and that the batch makes useless. */
+	async #supersede(batch: RefusedBatch, changes: ChangeBatch): Promise<void> {
+		const found = supersededBy(batch, changes);
+		if (found === undefined) return;
+		const { rowKeys, again, all } = found;
 		const { deadLetters, table, position, onSuperseded } = this.#options;
 		const stands = (letter: DeadLetter): boolean | undefined =>
 			letter.position === position(letter.partition)
-				? here.get(placeOf(letter))
+				? again.get(placeOf(letter))
 				: undefined;
 		const count = await deadLetters.rewrite(
 			(letter) =>
 				(stands(letter) ??
-				(truncated || (letter.rowKey !== null && hits.has(letter.rowKey))))
+				(all || (letter.rowKey !== null && rowKeys.has(letter.rowKey))))
 					? { ...letter, status: "superseded" }
 					: undefined,
 			{
@@ -340,8 +283,8 @@ export class Refusals {
 			},
 		);
 		if (count > 0) onSuperseded?.(count);
-		for (const text of hits) batch.open.delete(headOfText(text));
-		if (truncated) batch.open.clear();
+		for (const text of rowKeys) batch.open.delete(headOfText(text));
+		if (all) batch.open.clear();
 	}
 
 	#letter(record: RawRecord, { code, message }: Reason): DeadLetter {
@@ -366,13 +309,4 @@ export class Refusals {
 function hasLetters(letters: Snapshot, table: string): boolean {
 	const end = letterTxn("", table);
 	return [...letters.txns.keys()].some((id) => id.endsWith(end));
-}
-
-const NO_KEYS: ReadonlySet<number> = new Set();
-
-function placeOf({
-	partition,
-	offset,
-}: Pick<TopicPartition, "partition"> & { readonly offset: bigint }): string {
-	return `${partition}/${offset}`;
 }

@@ -4,7 +4,7 @@ import type { Engine } from "../delta/engine.ts";
 import { refusedRows } from "../delta/refused-rows.ts";
 import { stageFiles, type TableLayout } from "../delta/stage.ts";
 import { messageOf, TributaryError } from "../errors.ts";
-import type { Reason } from "./refusals.ts";
+import type { Reason } from "./refused-batch.ts";
 
 /** Expected errors that one row can be the reason of. */
 const OF_ROWS: ReadonlySet<string> = new Set([
