@@ -88,6 +88,7 @@ export interface AuditEvent {
 		readonly name?: string;
 	};
 	readonly responseStatus?: { readonly code?: number };
+	readonly requestReceivedTimestamp?: string;
 }
 
 /** The events of an audit log file, of which the last may be half written. */

@@ -4,6 +4,7 @@ import { LABELS } from "../../operator/names.ts";
 import { type PipelineObject, type Pod, TYPES } from "../../operator/types.ts";
 import { API_VERSION } from "../../resource/api.ts";
 import { type CdcPipeline, cdcPipeline } from "../../resource/cdc-pipeline.ts";
+import { parseHeld } from "../../resource/held.ts";
 import { suggestion } from "../table/nearest.ts";
 import { type Asked, CdcError, clusterError } from "./errors.ts";
 import type { Session } from "./session.ts";
@@ -30,8 +31,7 @@ export async function ask<T>(
 
 /** With every default; `undefined` for a specification that can't be worked with. */
 export function parsed(object: PipelineObject): CdcPipeline | undefined {
-	const { apiVersion, kind, metadata, spec } = object;
-	return cdcPipeline.safeParse({ apiVersion, kind, metadata, spec }).data;
+	return parseHeld(cdcPipeline, object).data;
 }
 
 /** @throws CdcError PIPELINE_NOT_FOUND with the nearest name, or where else it is */

@@ -8,6 +8,7 @@ import {
 	type DeltaTableSpec,
 	deltaTableSpec,
 } from "../../resource/delta-table.ts";
+import { parseKnown } from "../../resource/held.ts";
 import { overrides } from "../../resource/maintenance.ts";
 import { connectAccess } from "../../resource/secrets.ts";
 import { pipelineTable } from "../delta-table/manifests.ts";
@@ -196,7 +197,7 @@ function ownCronJobs(
 ): string[] {
 	return [...tables].flatMap((table) => {
 		if (leaving(table)) return [];
-		const spec = deltaTableSpec.safeParse(table.spec).data;
+		const spec = parseKnown(deltaTableSpec, table.spec).data;
 		return spec?.path !== undefined && overrides(spec.maintenance, operation)
 			? [spec.path]
 			: [];

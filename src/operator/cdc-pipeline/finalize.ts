@@ -4,6 +4,7 @@ import type { ReconcileResult } from "../../kube/controller.ts";
 import { splitKey } from "../../kube/object.ts";
 import { cdcPipeline } from "../../resource/cdc-pipeline.ts";
 import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
+import { parseHeld } from "../../resource/held.ts";
 import { ANNOTATIONS, FINALIZER, writerName } from "../names.ts";
 import { type PipelineObject, TYPES } from "../types.ts";
 import type { PipelineContext } from "./context.ts";
@@ -53,12 +54,7 @@ export async function finalize(
 		return { againAfterMs: LOOK_AGAIN_MS };
 	}
 
-	const parsed = cdcPipeline.safeParse({
-		apiVersion: object.apiVersion,
-		kind: object.kind,
-		metadata: object.metadata,
-		spec: object.spec,
-	});
+	const parsed = parseHeld(cdcPipeline, object);
 	const skip =
 		object.metadata.annotations?.[ANNOTATIONS.skipConnectorCleanup] === "true";
 	try {

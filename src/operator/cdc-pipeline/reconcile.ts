@@ -8,6 +8,7 @@ import type { Reconcile, ReconcileResult } from "../../kube/controller.ts";
 import { splitKey } from "../../kube/object.ts";
 import { type CdcPipeline, cdcPipeline } from "../../resource/cdc-pipeline.ts";
 import type { CdcPipelineStatus } from "../../resource/cdc-pipeline-status.ts";
+import { parseHeld } from "../../resource/held.ts";
 import {
 	FINALIZER,
 	maintenanceName,
@@ -59,12 +60,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 			// The change comes back through the watch, with the version to go on with.
 			return {};
 		}
-		const parsed = cdcPipeline.safeParse({
-			apiVersion: object.apiVersion,
-			kind: object.kind,
-			metadata: object.metadata,
-			spec: object.spec,
-		});
+		const parsed = parseHeld(cdcPipeline, object);
 		if (!parsed.success) {
 			await tell(
 				key,

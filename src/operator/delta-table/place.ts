@@ -3,6 +3,7 @@ import {
 	DEFAULT_RESOURCES,
 	type DeltaTable,
 } from "../../resource/delta-table.ts";
+import { parseHeld } from "../../resource/held.ts";
 import { type Maintenance, maintenance } from "../../resource/maintenance.ts";
 import { tableName, writerName } from "../names.ts";
 import type { PipelineObject } from "../types.ts";
@@ -84,8 +85,7 @@ const parsedOnce = new WeakMap<PipelineObject, { pipeline?: CdcPipeline }>();
 function parsed(object: PipelineObject): CdcPipeline | undefined {
 	const known = parsedOnce.get(object);
 	if (known !== undefined) return known.pipeline;
-	const { apiVersion, kind, metadata, spec } = object;
-	const { data } = cdcPipeline.safeParse({ apiVersion, kind, metadata, spec });
+	const { data } = parseHeld(cdcPipeline, object);
 	parsedOnce.set(object, data === undefined ? {} : { pipeline: data });
 	return data;
 }

@@ -7,6 +7,7 @@ import type { EventRecorder } from "../../kube/events.ts";
 import { splitKey } from "../../kube/object.ts";
 import { type DeltaTable, deltaTable } from "../../resource/delta-table.ts";
 import type { DeltaTableStatus } from "../../resource/delta-table-status.ts";
+import { parseHeld } from "../../resource/held.ts";
 import { storageProblem } from "../cdc-pipeline/secrets.ts";
 import type { WriterImage } from "../cdc-pipeline/stateful-set.ts";
 import { OPERATIONS, type Operation, tableJobName } from "../names.ts";
@@ -84,8 +85,8 @@ export function tableReconcile({
 			await writer.tell(key, object, helplessStatus(why, moment));
 			return {};
 		};
-		const { apiVersion, kind, metadata, spec } = object;
-		const parsed = deltaTable.safeParse({ apiVersion, kind, metadata, spec });
+		const { metadata } = object;
+		const parsed = parseHeld(deltaTable, object);
 		if (!parsed.success)
 			return helpless({
 				reason: TABLE_REASONS.specInvalid,

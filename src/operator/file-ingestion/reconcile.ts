@@ -7,6 +7,7 @@ import type { EventRecorder } from "../../kube/events.ts";
 import { splitKey } from "../../kube/object.ts";
 import { fileIngestion } from "../../resource/file-ingestion.ts";
 import type { FileIngestionStatus } from "../../resource/file-ingestion-status.ts";
+import { parseHeld } from "../../resource/held.ts";
 import { ingestSecrets } from "../../resource/secrets.ts";
 import { checkSecrets } from "../cdc-pipeline/secrets.ts";
 import type { WriterImage } from "../cdc-pipeline/stateful-set.ts";
@@ -78,13 +79,8 @@ export function ingestionReconcile(context: IngestionContext): Reconcile {
 			generation: object.metadata.generation ?? 0,
 			at: clock.wall(),
 		};
-		const { apiVersion, kind, metadata, spec } = object;
-		const parsed = fileIngestion.safeParse({
-			apiVersion,
-			kind,
-			metadata,
-			spec,
-		});
+		const { metadata } = object;
+		const parsed = parseHeld(fileIngestion, object);
 		if (!parsed.success) {
 			await writer.tell(
 				key,

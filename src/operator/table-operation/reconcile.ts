@@ -4,6 +4,7 @@ import { ApiError } from "../../kube/client.ts";
 import type { Reconcile, ReconcileResult } from "../../kube/controller.ts";
 import { splitKey } from "../../kube/object.ts";
 import { deltaTable } from "../../resource/delta-table.ts";
+import { parseHeld } from "../../resource/held.ts";
 import {
 	type TableOperation,
 	tableOperation,
@@ -72,13 +73,8 @@ export function operationReconcile({
 		};
 		const tell = (status: TableOperationStatus) =>
 			writer.tell(key, object, status);
-		const { apiVersion, kind, metadata, spec } = object;
-		const parsed = tableOperation.safeParse({
-			apiVersion,
-			kind,
-			metadata,
-			spec,
-		});
+		const { metadata } = object;
+		const parsed = parseHeld(tableOperation, object);
 		if (!parsed.success) {
 			const message = z.prettifyError(parsed.error);
 			const why = { reason: OPERATION_REASONS.specInvalid, message };
@@ -167,10 +163,7 @@ export function operationReconcile({
 				reason: OPERATION_REASONS.tableMissing,
 				message: `DeltaTable ${name} (spec.tableRef) is not in namespace ${namespace}: kubectl get deltatables --namespace ${namespace} lists those that are`,
 			};
-		const { apiVersion, kind } = object;
-		const table = deltaTable.safeParse({
-			...{ apiVersion, kind, metadata: object.metadata, spec: object.spec },
-		}).data;
+		const table = parseHeld(deltaTable, object).data;
 		const known = object.status?.version !== undefined;
 		if (table === undefined || !known)
 			return {
