@@ -3,6 +3,7 @@ import { MongoClient } from "mongodb";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { connectClient } from "../../src/connect/client.ts";
+import { kafkaConnectors } from "../../src/operator/cdc-pipeline/connector.ts";
 import {
 	type CdcPipeline,
 	cdcPipeline,
@@ -248,4 +249,31 @@ test("PostgreSQL: nothing is written to the source; a lost slot is told, not res
 	});
 	const reads = await snapshotReads("pg.public.customers");
 	expect(reads).toHaveLength(5 + 5 + 6);
+
+	const left = async () => {
+		const { rows } = await sql.query<{ name: string }>(
+			"SELECT slot_name AS name FROM pg_replication_slots UNION ALL SELECT pubname FROM pg_publication",
+		);
+		return rows.map(({ name }) => name);
+	};
+	const remove = (reclaimPolicy: string) =>
+		kafkaConnectors(Date.now).remove(
+			pipeline("pg", { ...source, reclaimPolicy }),
+			stack.postgres.uri,
+			{},
+		);
+	await remove("Retain");
+	expect(await client.connectors()).not.toContain("data.pg");
+	expect(await left()).toEqual(["tributary_data_pg", "tributary_data_pg"]);
+	await until(() => look(now()), running);
+	expect(await snapshotReads("pg.public.customers")).toHaveLength(16);
+	await remove("Delete");
+	expect(await client.connectors()).not.toContain("data.pg");
+	expect(await left()).toEqual([]);
+	await until(() => look(now()), running);
+	await vi.waitFor(
+		async () =>
+			expect(await snapshotReads("pg.public.customers")).toHaveLength(16 + 6),
+		soon,
+	);
 });
