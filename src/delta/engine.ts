@@ -39,3 +39,8 @@ export interface Engine {
 		readonly path: string;
 	};
 }
+
+/** An engine whose files go nowhere: what is staged with it shows whether it can be, and nothing else. */
+export function dryEngine(engine: Engine): Engine {
+	return { ...engine, store: { ...engine.store, put: async () => {} } };
+}

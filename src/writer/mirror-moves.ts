@@ -19,8 +19,8 @@ export function hasMoved(
 		/** The commits between the two, as far as they are new. */
 		readonly winners: readonly NewCommit[];
 		/** The letters whose rows were staged. */
-		readonly letters: readonly DeadLetter[];
-		readonly upsert: StagedUpsert;
+		readonly letters: readonly Pick<DeadLetter, "position">[];
+		readonly upsert: Pick<StagedUpsert, "replaced">;
 		/** Whether a `txn` is a replay's, and no partition's. */
 		readonly isReplay: (appId: string) => boolean;
 	},
@@ -52,7 +52,7 @@ export function partitionCounts(snapshot: Snapshot): ReadonlySet<number> {
  */
 function watched(
 	snapshot: Snapshot,
-	letters: readonly DeadLetter[],
+	letters: readonly Pick<DeadLetter, "position">[],
 	isReplay: (appId: string) => boolean,
 ): readonly string[] {
 	const own = new Set(letters.map(({ position }) => position));

@@ -1,6 +1,6 @@
 import type { ChangeBatch } from "../change/decoder.ts";
 import { take } from "../columnar/batch.ts";
-import type { Engine } from "../delta/engine.ts";
+import { dryEngine, type Engine } from "../delta/engine.ts";
 import { refusedRows } from "../delta/refused-rows.ts";
 import { stageFiles, type TableLayout } from "../delta/stage.ts";
 import { messageOf, TributaryError } from "../errors.ts";
@@ -54,10 +54,7 @@ export async function faultyRows(
 		for (const [row, { code, message }] of refused)
 			faults.set(stored[row] as number, { code, message });
 	} else {
-		const dry: Engine = {
-			...engine,
-			store: { ...engine.store, put: async () => {} },
-		};
+		const dry = dryEngine(engine);
 		await splitFailing(stored, faults, async (rows) => {
 			await stageFiles(dry, table, take(changes.batch, rows));
 		});

@@ -1,6 +1,6 @@
 import type { Action } from "../delta/actions.ts";
 import { commit } from "../delta/commit.ts";
-import type { Engine } from "../delta/engine.ts";
+import { dryEngine, type Engine } from "../delta/engine.ts";
 import type { Plan } from "../delta/outcome.ts";
 import {
 	loadSnapshot,
@@ -95,10 +95,7 @@ export class TableReplay {
 		const snapshot = await this.refresh();
 		if (snapshot === undefined) return new Map();
 		const { engine } = this.#options;
-		const dry: Engine = {
-			...engine,
-			store: { ...engine.store, put: async () => {} },
-		};
+		const dry = dryEngine(engine);
 		const rows = await this.#decode(snapshot, letters, "");
 		for (;;) {
 			const { table } = this.#target(snapshot, rows);

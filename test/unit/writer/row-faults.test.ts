@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { ChangeBatch } from "../../../src/change/decoder.ts";
 import { vectorOf } from "../../../src/columnar/literal.ts";
 import { field, struct } from "../../../src/columnar/types.ts";
+import { dryEngine } from "../../../src/delta/engine.ts";
 import { DeltaError } from "../../../src/delta/errors.ts";
 import { stageFiles } from "../../../src/delta/stage.ts";
 import { createTable } from "../../../src/delta/write.ts";
@@ -45,11 +46,9 @@ async function judge(changes: ChangeBatch, failure?: unknown) {
 	const before = engine.objects.size;
 	const error =
 		failure ??
-		(await stageFiles(
-			{ ...engine, store: { ...engine.store, put: async () => {} } },
-			table,
-			changes.batch,
-		).catch((thrown: unknown) => thrown));
+		(await stageFiles(dryEngine(engine), table, changes.batch).catch(
+			(thrown: unknown) => thrown,
+		));
 	const found = await faultyRows(error, changes, {
 		engine,
 		table,
