@@ -60,21 +60,34 @@ export const pipelineActionsStatus = z
 	.strictObject({
 		restart: z
 			.strictObject({
-				nonce: z.string().max(63),
+				nonce: z.string().max(63).describe("The nonce that it was for."),
 				at: time.describe("When the connector was restarted."),
 			})
-			.optional(),
+			.optional()
+			.describe("The last restart."),
 		resnapshot: z
 			.strictObject({
-				nonce: z.string().max(63),
-				mode: z.string().max(32).optional(),
-				tables: z.array(z.string().max(512)).max(100).optional(),
+				nonce: z.string().max(63).describe("The nonce that it was for."),
+				mode: z
+					.string()
+					.max(32)
+					.optional()
+					.describe("As it was asked for: incremental, blocking or full."),
+				tables: z
+					.array(z.string().max(512))
+					.max(100)
+					.optional()
+					.describe("The tables that it was asked for."),
 				state: z
 					.enum(["Requested", "Running", "Completed", "Failed", "Ignored"])
 					.describe(
 						"Requested: waits, as the message says, or was told to the connector; Running: it reads; Completed: all of it is in Kafka; Failed: see the message; Ignored: the nonce was there when the pipeline was made.",
 					),
-				message: z.string().max(32_768).optional(),
+				message: z
+					.string()
+					.max(32_768)
+					.optional()
+					.describe("What it waits for, or why it failed."),
 				requestedAt: time.optional().describe("When the connector was told."),
 				notificationsFrom: z
 					.int()
@@ -84,7 +97,7 @@ export const pipelineActionsStatus = z
 					.describe(
 						"Where the connector's notifications about it start in their topic.",
 					),
-				finishedAt: time.optional(),
+				finishedAt: time.optional().describe("When it ended."),
 				rows: z
 					.int()
 					.min(0)
@@ -92,7 +105,8 @@ export const pipelineActionsStatus = z
 					.optional()
 					.describe("Rows read of the tables that are complete."),
 			})
-			.optional(),
+			.optional()
+			.describe("The last snapshot that was asked for."),
 	})
 	.describe("The last one-shot actions, and what became of them.");
 

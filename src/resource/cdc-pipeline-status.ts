@@ -30,8 +30,8 @@ const table = z.strictObject({
 });
 
 const task = z.strictObject({
-	id: z.int().min(0).max(10_000),
-	state: z.string(),
+	id: z.int().min(0).max(10_000).describe("Its number."),
+	state: z.string().describe("Such as RUNNING or FAILED."),
 	message: z.string().optional().describe("First line of the task's error."),
 });
 
@@ -39,8 +39,8 @@ const maintenanceRun = z.strictObject({
 	result: z
 		.enum(["Succeeded", "Failed"])
 		.describe("Failed: at least one table could not be worked on."),
-	started: time.optional(),
-	finished: time,
+	started: time.optional().describe("When it began."),
+	finished: time.describe("When it ended."),
 	lastSuccess: time.optional().describe("When a run last succeeded."),
 	pod: z.string().max(253).describe("The run's pod, for its log."),
 	tables: count.optional().describe("Tables that were looked at."),
@@ -49,8 +49,8 @@ const maintenanceRun = z.strictObject({
 		.optional()
 		.describe("Files taken out of tables, or deleted from the store."),
 	filesAdded: count.optional().describe("Files that took their place."),
-	bytesRemoved: count.optional(),
-	bytesAdded: count.optional(),
+	bytesRemoved: count.optional().describe("Bytes of the files removed."),
+	bytesAdded: count.optional().describe("Bytes of the files added."),
 	message: z.string().optional().describe("What went wrong first."),
 });
 
@@ -76,7 +76,8 @@ export const cdcPipelineStatus = z
 			.meta({
 				"x-kubernetes-list-type": "map",
 				"x-kubernetes-list-map-keys": ["name"],
-			}),
+			})
+			.describe("The tables that are written."),
 		tableCount: count.optional().describe("Number of tables written."),
 		lag: count.optional().describe("Records in Kafka that no table holds yet."),
 		freshnessSeconds: z
@@ -101,17 +102,19 @@ export const cdcPipelineStatus = z
 			),
 		connector: z
 			.strictObject({
-				name: z.string(),
-				state: z.string(),
-				tasks: z.array(task).max(1000),
+				name: z.string().describe("NAMESPACE.NAME of the pipeline."),
+				state: z.string().describe("Such as RUNNING, PAUSED or FAILED."),
+				tasks: z.array(task).max(1000).describe("What does the work."),
 			})
 			.optional()
 			.describe("The Debezium connector as Kafka Connect reports it."),
 		actions: pipelineActionsStatus.optional(),
 		maintenance: z
 			.strictObject({
-				optimize: maintenanceRun.optional(),
-				vacuum: maintenanceRun.optional(),
+				optimize: maintenanceRun
+					.optional()
+					.describe("The last run of optimize."),
+				vacuum: maintenanceRun.optional().describe("The last run of vacuum."),
 			})
 			.optional()
 			.describe("The last runs of spec.maintenance."),

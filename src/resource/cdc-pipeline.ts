@@ -122,6 +122,8 @@ const contract = z.enum(["evolve", "rescue", "freeze"]);
 const onNewColumn = z.enum(["add", "rescue"]);
 const onWiden = z.enum(["widen", "rescue"]);
 
+const INSTEAD = "In place of the one for all tables.";
+
 const documents = z.enum(["columns", "variant", "json"]);
 const maxDepth = z.int().min(0).max(32);
 
@@ -185,7 +187,7 @@ const sink = z
 			.max(8)
 			.optional()
 			.describe(
-				"Partition columns; append partitions by _ingestion_date unless this says otherwise.",
+				"Partition columns; append partitions by _ingestion_date unless this says otherwise. A table that is there keeps those that it was made with.",
 			),
 		clusterBy: z
 			.array(z.string().min(1).max(255))
@@ -248,12 +250,12 @@ const sink = z
 								.describe(
 									"schema.table of the source, a regular expression that the whole name has to match.",
 								),
-							contract: contract.optional(),
-							onNewColumn: onNewColumn.optional(),
-							onWiden: onWiden.optional(),
-							documents: documents.optional(),
-							maxDepth: maxDepth.optional(),
-							decimals: decimals.optional(),
+							contract: contract.optional().describe(INSTEAD),
+							onNewColumn: onNewColumn.optional().describe(INSTEAD),
+							onWiden: onWiden.optional().describe(INSTEAD),
+							documents: documents.optional().describe(INSTEAD),
+							maxDepth: maxDepth.optional().describe(INSTEAD),
+							decimals: decimals.optional().describe(INSTEAD),
 						}),
 					)
 					.max(1000)
@@ -362,7 +364,10 @@ export const cdcPipelineSpec = z
 			),
 		actions: pipelineActions.optional(),
 	})
-	.superRefine(refinement(crossFieldRules));
+	.superRefine(refinement(crossFieldRules))
+	.describe(
+		"The source, the way through Kafka, the tables, and who writes them.",
+	);
 
 /** So short that every name made from it fits a Kubernetes label. */
 const pipelineName = z

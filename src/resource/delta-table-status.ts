@@ -10,17 +10,17 @@ export const TABLE_PHASES = [
 ] as const;
 
 const run = z.strictObject({
-	result: z.enum(["Succeeded", "Failed"]),
-	started: time.optional(),
-	finished: time,
+	result: z.enum(["Succeeded", "Failed"]).describe("How it ended."),
+	started: time.optional().describe("When it began."),
+	finished: time.describe("When it ended."),
 	lastSuccess: time.optional().describe("When a run last succeeded."),
 	pod: z.string().max(253).describe("The run's pod, for its log."),
 	filesRemoved: count
 		.optional()
 		.describe("Files taken out of the table, or deleted from the store."),
 	filesAdded: count.optional().describe("Files that took their place."),
-	bytesRemoved: count.optional(),
-	bytesAdded: count.optional(),
+	bytesRemoved: count.optional().describe("Bytes of the files removed."),
+	bytesAdded: count.optional().describe("Bytes of the files added."),
 	message: z.string().max(4096).optional().describe("What went wrong."),
 });
 
@@ -30,21 +30,37 @@ const from = z
 	.enum(["Table", "Pipeline", "Default"])
 	.describe("Who settles it: this table, its pipeline, or nobody.");
 
+const schedule = z.string().max(100).describe("A cron schedule, in UTC.");
+const suspend = z.boolean().describe("Whether no further run starts.");
+
 const settings = z
 	.strictObject({
-		optimize: z.strictObject({
-			from,
-			schedule: z.string().max(100),
-			suspend: z.boolean(),
-			targetFileSize: z.string().max(20),
-			zOrderBy: z.array(z.string().max(255)).max(4),
-		}),
-		vacuum: z.strictObject({
-			from,
-			schedule: z.string().max(100),
-			suspend: z.boolean(),
-			retention: z.string().max(20),
-		}),
+		optimize: z
+			.strictObject({
+				from,
+				schedule,
+				suspend,
+				targetFileSize: z
+					.string()
+					.max(20)
+					.describe("Size that small files are written together up to."),
+				zOrderBy: z
+					.array(z.string().max(255))
+					.max(4)
+					.describe("Columns that files are put in order by."),
+			})
+			.describe("Of compaction."),
+		vacuum: z
+			.strictObject({
+				from,
+				schedule,
+				suspend,
+				retention: z
+					.string()
+					.max(20)
+					.describe("How long files stay that the table does not need."),
+			})
+			.describe("Of clean-up."),
 	})
 	.describe("The settings in force, the table's own and inherited ones.");
 
@@ -56,9 +72,12 @@ const applied = z
 				"Refused: the table can't become what the specification says, and is as before; Failed: it is tried again.",
 			),
 		hash: z.string().max(64).describe("Of the specification that was applied."),
-		finished: time,
+		finished: time.describe("When it ended."),
 		pod: z.string().max(253).optional().describe("For its log."),
-		dryRun: z.boolean().optional(),
+		dryRun: z
+			.boolean()
+			.optional()
+			.describe("Whether it only told what it would change."),
 		changes: z
 			.array(z.string().max(1024))
 			.max(100)

@@ -7,7 +7,7 @@ import { bytesQuantity, durationText } from "./quantity.ts";
 import { refinement } from "./rules.ts";
 
 const column = z.strictObject({
-	name: columnName,
+	name: columnName.describe("Of the column."),
 	type: z
 		.string()
 		.min(1)
@@ -58,7 +58,7 @@ const resources = z.strictObject({
 export const deltaTableSpec = z
 	.strictObject({
 		pipelineRef: z
-			.strictObject({ name: objectName })
+			.strictObject({ name: objectName.describe("Of the CdcPipeline.") })
 			.optional()
 			.describe(
 				"The CdcPipeline that writes the table; the operator fills it in. It can't be changed.",

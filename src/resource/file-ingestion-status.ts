@@ -13,7 +13,7 @@ export const INGESTION_PHASES = [
 ] as const;
 
 const lastRun = z.strictObject({
-	id: z.string().max(64),
+	id: z.string().max(64).describe("As tributary ingest runs shows it."),
 	trigger: z.string().max(16).describe("manual, schedule, watch or api."),
 	status: z
 		.string()
@@ -21,10 +21,10 @@ const lastRun = z.strictObject({
 		.describe(
 			"PENDING, RUNNING, SUCCESS, PARTIAL (some files failed) or FAILED.",
 		),
-	started: time.optional(),
-	finished: time.optional(),
-	filesLoaded: count.optional(),
-	filesFailed: count.optional(),
+	started: time.optional().describe("When it began."),
+	finished: time.optional().describe("When it ended."),
+	filesLoaded: count.optional().describe("Files that it brought to the table."),
+	filesFailed: count.optional().describe("Files that it could not load."),
 	records: count.optional().describe("Rows that it loaded."),
 	message: z.string().max(2048).optional().describe("Why it failed."),
 });
@@ -55,9 +55,11 @@ export const fileIngestionStatus = z
 		files: z
 			.strictObject({
 				discovered: count.describe("They wait."),
-				processing: count,
+				processing: count.describe("A worker is at them."),
 				loaded: count.describe("They are in the table."),
-				failed: count,
+				failed: count.describe(
+					"tributary ingest files --status FAILED says why.",
+				),
 				skipped: count.describe("They went before they were loaded."),
 			})
 			.optional()
@@ -69,7 +71,12 @@ export const fileIngestionStatus = z
 			.optional()
 			.describe("The last look that found anything to do."),
 		replicas: z.int().min(0).max(10_000).optional().describe("Worker pods."),
-		readyReplicas: z.int().min(0).max(10_000).optional(),
+		readyReplicas: z
+			.int()
+			.min(0)
+			.max(10_000)
+			.optional()
+			.describe("Worker pods that are ready."),
 		workers: z.string().optional().describe("Ready of wanted worker pods."),
 		selector: z
 			.string()

@@ -254,8 +254,15 @@ const worker = z
 			),
 		commit: z
 			.strictObject({
-				maxFiles: z.int().min(1).max(10_000).default(100),
-				maxBytes: bytesQuantity.default("1Gi"),
+				maxFiles: z
+					.int()
+					.min(1)
+					.max(10_000)
+					.default(100)
+					.describe("Files of one commit."),
+				maxBytes: bytesQuantity
+					.default("1Gi")
+					.describe("Bytes of these files."),
 			})
 			.prefault({})
 			.describe("Files that are committed together, at most."),
@@ -345,7 +352,8 @@ export const fileIngestionSpec = z
 				"The workers' HTTP API: start runs, see runs and files, retry.",
 			),
 	})
-	.superRefine(refinement(fileIngestionRules));
+	.superRefine(refinement(fileIngestionRules))
+	.describe("The files, the table, and who loads them.");
 
 /** A `FileIngestion` as a user writes it; parsing fills in every default. */
 export const fileIngestion = z.strictObject({

@@ -8,17 +8,18 @@ export const objectName = z
 	.regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, "must be a Kubernetes name");
 
 export const secretRef = z
-	.strictObject({ name: objectName })
+	.strictObject({ name: objectName.describe("Of the Secret.") })
 	.describe("A Secret in the namespace of the resource.");
 
 export const secretKeyRef = z
 	.strictObject({
-		name: objectName,
+		name: objectName.describe("Of the Secret."),
 		key: z
 			.string()
 			.min(1)
 			.max(253)
-			.regex(/^[-._a-zA-Z0-9]+$/, "must be letters, digits, '-', '_' or '.'"),
+			.regex(/^[-._a-zA-Z0-9]+$/, "must be letters, digits, '-', '_' or '.'")
+			.describe("Of the value in the Secret."),
 	})
 	.describe("One key of a Secret in the namespace of the resource.");
 

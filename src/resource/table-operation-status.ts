@@ -24,8 +24,8 @@ export const tableOperationStatus = z
 		location: z.string().max(2100).optional().describe("The table's place."),
 		job: z.string().max(253).optional().describe("The Job that runs it."),
 		pod: z.string().max(253).optional().describe("Its pod, for its log."),
-		started: time.optional(),
-		finished: time.optional(),
+		started: time.optional().describe("When it began."),
+		finished: time.optional().describe("When it ended."),
 		summary: z
 			.string()
 			.max(1024)

@@ -80,7 +80,7 @@ const restore = z.strictObject({
 export const tableOperationSpec = z
 	.strictObject({
 		tableRef: z
-			.strictObject({ name: objectName })
+			.strictObject({ name: objectName.describe("Of the DeltaTable.") })
 			.describe("A DeltaTable in the same namespace."),
 		type: z
 			.enum(OPERATION_TYPES)

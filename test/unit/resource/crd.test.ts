@@ -105,6 +105,32 @@ test("a structural schema has a type at every node and no additionalProperties b
 	expect(wrong).toEqual([]);
 });
 
+test.each(KINDS.map((kind) => [kind.kind, kind] as const))(
+	"kubectl explain has a field of %s of which it says nothing",
+	(_, kind) => {
+		const mute = [
+			...fields(structuralSchema(kind.spec), "spec"),
+			...fields(structuralSchema(kind.status), "status"),
+		].flatMap(([path, { description }]) =>
+			description === undefined ? [path] : [],
+		);
+		expect(mute).toEqual([]);
+	},
+);
+
+/** With what lists hold, but without the items, which have no line of their own. */
+function* fields(
+	schema: JsonSchema,
+	path: string,
+): Generator<[string, JsonSchema]> {
+	yield [path, schema];
+	for (const [name, property] of Object.entries({
+		...schema.properties,
+		...schema.items?.properties,
+	}))
+		yield* fields(property, `${path}.${name}`);
+}
+
 test("every list and every text that a user writes is bounded, or CEL rules cost too much", () => {
 	const unbounded = KINDS.flatMap(({ kind, spec }) => [
 		...walk(structuralSchema(spec), kind),
