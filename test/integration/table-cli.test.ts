@@ -19,13 +19,8 @@ import { append } from "../../src/delta/write.ts";
 import { openFileStore } from "../../src/storage/file.ts";
 import { openStore } from "../../src/storage/open.ts";
 import { memoryOf, type RunningS3, startS3 } from "../../stack/components.ts";
-import {
-	batchOf,
-	COLUMNS,
-	engineOn,
-	fillTable,
-	NDJSON,
-} from "../support/cli-table.ts";
+import { batchOf } from "../support/batch.ts";
+import { COLUMNS, engineOn, fillTable, NDJSON } from "../support/cli-table.ts";
 import { DeltaRs } from "../support/deltars.ts";
 import { ended, startTributary, tributary } from "../support/tributary.ts";
 

@@ -1,13 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { vectorOf } from "../../src/columnar/literal.ts";
-import type { StructType } from "../../src/columnar/types.ts";
-import { fieldOf } from "../../src/columnar/value.ts";
-import type { Batch, Row } from "../../src/columnar/vector.ts";
+import type { Row } from "../../src/columnar/vector.ts";
 import type { Engine } from "../../src/delta/engine.ts";
 import { loadSnapshot, type Snapshot } from "../../src/delta/snapshot.ts";
 import { append, deleteRows } from "../../src/delta/write.ts";
 import type { ObjectStore } from "../../src/storage/store.ts";
+import { batchOf } from "./batch.ts";
 
 /** What `table create --schema` is given for the table of `fillTable`. */
 export const COLUMNS = `id long not null, day date, price decimal(24,4), at timestamp, local timestamp_ntz,
@@ -60,19 +58,6 @@ export function engineOn(store: ObjectStore): Engine {
 		uuid: randomUUID,
 		sleep: (ms) => sleep(ms),
 		random: Math.random,
-	};
-}
-
-export function batchOf(schema: StructType, rows: readonly Row[]): Batch {
-	return {
-		schema,
-		length: rows.length,
-		columns: schema.fields.map(({ name, type }) =>
-			vectorOf(
-				type,
-				rows.map((row) => fieldOf(row, name)),
-			),
-		),
 	};
 }
 

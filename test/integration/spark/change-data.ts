@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { vectorOf } from "../../../src/columnar/literal.ts";
 import { encodeParquet } from "../../../src/columnar/parquet/encode.ts";
 import { field, type StructType, struct } from "../../../src/columnar/types.ts";
 import { decimalText, valueAt } from "../../../src/columnar/value.ts";
@@ -26,6 +25,7 @@ import { loadSnapshot, type Snapshot } from "../../../src/delta/snapshot.ts";
 import { looseStats } from "../../../src/delta/stats.ts";
 import { openStore } from "../../../src/storage/open.ts";
 import { JUDGES_PYTHON } from "../../../stack/components.ts";
+import { batchOf } from "../../support/batch.ts";
 import { seeded } from "../../support/changes.ts";
 import { Spark } from "../../support/spark.ts";
 import { comparable, type Wire, wireRows } from "../../support/wire.ts";
@@ -362,19 +362,6 @@ interface OurRow extends Row {
 
 function row(id: number, word: string | null): OurRow {
 	return { id: BigInt(id), word };
-}
-
-function batchOf(schema: StructType, rows: readonly Row[]): Batch {
-	return {
-		schema,
-		length: rows.length,
-		columns: schema.fields.map(({ name, type }) =>
-			vectorOf(
-				type,
-				rows.map((each) => each[name] ?? null),
-			),
-		),
-	};
 }
 
 /** A table with the change data feed on, written by this engine. */

@@ -7,7 +7,8 @@ import { stringify } from "yaml";
 import { loadSnapshot } from "../../../src/delta/snapshot.ts";
 import { append } from "../../../src/delta/write.ts";
 import { openFileStore } from "../../../src/storage/file.ts";
-import { batchOf, engineOn } from "../../support/cli-table.ts";
+import { batchOf } from "../../support/batch.ts";
+import { engineOn } from "../../support/cli-table.ts";
 import { failure, table } from "./command.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "tributary-apply-"));

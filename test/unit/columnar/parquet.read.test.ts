@@ -18,22 +18,10 @@ import {
 import type { DataType, StructType } from "../../../src/columnar/types.ts";
 import { array, field, struct } from "../../../src/columnar/types.ts";
 import type { Batch, Row, Value } from "../../../src/columnar/vector.ts";
+import { batchOf } from "../../support/batch.ts";
 import { random, randomBatch, randomSchema, rowsOf } from "./random.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
-
-function batchOf(schema: StructType, rows: readonly Row[]): Batch {
-	return {
-		schema,
-		length: rows.length,
-		columns: schema.fields.map(({ name, type }) =>
-			vectorOf(
-				type,
-				rows.map((row) => row[name] ?? null),
-			),
-		),
-	};
-}
 
 async function readRows(
 	file: RandomAccess,

@@ -1,35 +1,19 @@
 import { expect, test } from "vitest";
 import { vectorOf } from "../../../src/columnar/literal.ts";
-import { field, type StructType, struct } from "../../../src/columnar/types.ts";
+import { field, struct } from "../../../src/columnar/types.ts";
 import { valueAt } from "../../../src/columnar/value.ts";
-import type { Batch, Value } from "../../../src/columnar/vector.ts";
 import { type Alteration, alterTable } from "../../../src/delta/alter.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
 import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot, type Snapshot } from "../../../src/delta/snapshot.ts";
 import { append, createTable } from "../../../src/delta/write.ts";
+import { batchOf } from "../../support/batch.ts";
 import { memoryEngine } from "./table.ts";
 
 const SCHEMA = struct(
 	field("id", "integer"),
 	field("address", struct(field("city", "string"), field("zip", "integer"))),
 );
-
-function batchOf(
-	schema: StructType,
-	rows: readonly Record<string, Value>[],
-): Batch {
-	return {
-		schema,
-		length: rows.length,
-		columns: schema.fields.map(({ name, type }) =>
-			vectorOf(
-				type,
-				rows.map((row) => row[name] ?? null),
-			),
-		),
-	};
-}
 
 async function rowsOf(engine: Engine, snapshot: Snapshot): Promise<string[]> {
 	const rows: string[] = [];

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { field, struct } from "../../../src/columnar/types.ts";
 import { readChanges } from "../../../src/delta/change-data.ts";
 import { stageChanges } from "../../../src/delta/change-data-write.ts";
-import { batchOf, collect } from "./change-table.ts";
+import { batchOf } from "../../support/batch.ts";
+import { collect } from "./change-table.ts";
 import { FEED, newTable, SCHEMA, snapshotOf } from "./feed-table.ts";
 
 test("staged changes are split by partition and read back as they were", async () => {

@@ -3,7 +3,8 @@ import { field, struct } from "../../../src/columnar/types.ts";
 import { readChanges } from "../../../src/delta/change-data.ts";
 import { stageChanges } from "../../../src/delta/change-data-write.ts";
 import { commitPath } from "../../../src/delta/log.ts";
-import { batchOf, collect, removal } from "./change-table.ts";
+import { batchOf } from "../../support/batch.ts";
+import { collect, removal } from "./change-table.ts";
 import {
 	CDC,
 	changeFile,

@@ -1,4 +1,3 @@
-import { vectorOf } from "../../../src/columnar/literal.ts";
 import { encodeParquet } from "../../../src/columnar/parquet/encode.ts";
 import type { StructType } from "../../../src/columnar/types.ts";
 import { valueAt } from "../../../src/columnar/value.ts";
@@ -11,6 +10,7 @@ import type {
 } from "../../../src/delta/actions.ts";
 import { stageDeletionVectors } from "../../../src/delta/deletion-vector.ts";
 import { commitPath, serialiseCommit } from "../../../src/delta/log.ts";
+import { batchOf } from "../../support/batch.ts";
 import { memoryEngine } from "./memory-engine.ts";
 
 /** A table whose commits are written by hand, with whatever an engine may put in them. */
@@ -108,19 +108,6 @@ export function removal(file: AddFile): RemoveFile {
 		...(file.deletionVector === undefined
 			? {}
 			: { deletionVector: file.deletionVector }),
-	};
-}
-
-export function batchOf(schema: StructType, rows: readonly Row[]): Batch {
-	return {
-		schema,
-		length: rows.length,
-		columns: schema.fields.map(({ name, type }) =>
-			vectorOf(
-				type,
-				rows.map((row) => row[name] ?? null),
-			),
-		),
 	};
 }
 

@@ -5,7 +5,8 @@ import { FEATURES, featureOf } from "../../../src/delta/features.ts";
 import { readTable } from "../../../src/delta/scan.ts";
 import { loadSnapshot } from "../../../src/delta/snapshot.ts";
 import { append } from "../../../src/delta/write.ts";
-import { batchOf, store } from "./scanned.ts";
+import { batchOf } from "../../support/batch.ts";
+import { store } from "./scanned.ts";
 import { type MemoryEngine, memoryEngine } from "./table.ts";
 
 const ID = field("id", "long", {

@@ -1,10 +1,9 @@
 import { expect, test } from "vitest";
 import { take } from "../../../src/columnar/batch.ts";
-import { vectorOf } from "../../../src/columnar/literal.ts";
 import { array, field, struct } from "../../../src/columnar/types.ts";
-import type { Batch, Row } from "../../../src/columnar/vector.ts";
 import { refusedRows } from "../../../src/delta/refused-rows.ts";
 import { append, createTable } from "../../../src/delta/write.ts";
+import { batchOf } from "../../support/batch.ts";
 import { generator } from "../../support/seed.ts";
 import { memoryEngine } from "./table.ts";
 
@@ -22,19 +21,6 @@ const CONFIGURATION = {
 	"delta.constraints.ratio": "10 / (amount - 3) <> 5",
 };
 
-function batchOf(rows: readonly Row[]): Batch {
-	return {
-		schema: ROWS,
-		length: rows.length,
-		columns: ROWS.fields.map(({ name, type }) =>
-			vectorOf(
-				type,
-				rows.map((row) => row[name] ?? null),
-			),
-		),
-	};
-}
-
 test("exactly the rows that can't be written alone are refused, each for its own reason", async () => {
 	const NOW = { now: 0 };
 	for (let seed = 1; seed <= 40; seed++) {
@@ -47,6 +33,7 @@ test("exactly the rows that can't be written alone are refused, each for its own
 			configuration: CONFIGURATION,
 		});
 		const batch = batchOf(
+			ROWS,
 			Array.from({ length: Math.floor(random() * 30) }, (_, i) => ({
 				id: random() < 0.1 ? null : BigInt(i + (random() < 0.9 ? 1 : 0)),
 				amount: pick(null, -1n, 0n, 1n, 3n, 4n, 5n, 6n, 7n),
@@ -78,7 +65,7 @@ test("the reason names the constraint and this row's values", async () => {
 	});
 	const refused = refusedRows(
 		table,
-		batchOf([
+		batchOf(ROWS, [
 			{ id: 1n, amount: 1n, tags: null },
 			{ id: 2n, amount: -5n, tags: null },
 			{ id: null, amount: 1n, tags: null },

@@ -1,7 +1,6 @@
-import { vectorOf } from "../../../src/columnar/literal.ts";
 import { encodeParquet } from "../../../src/columnar/parquet/encode.ts";
 import type { StructType } from "../../../src/columnar/types.ts";
-import { fieldOf, valueAt } from "../../../src/columnar/value.ts";
+import { valueAt } from "../../../src/columnar/value.ts";
 import type { Batch, Row, Value } from "../../../src/columnar/vector.ts";
 import type { AddFile, Metadata } from "../../../src/delta/actions.ts";
 import type { Engine } from "../../../src/delta/engine.ts";
@@ -12,6 +11,7 @@ import {
 } from "../../../src/delta/scan.ts";
 import { fileStats } from "../../../src/delta/stats.ts";
 import { openMemoryStore } from "../../../src/storage/memory.ts";
+import { batchOf } from "../../support/batch.ts";
 
 export function engineOf(): Engine {
 	let ids = 0;
@@ -21,19 +21,6 @@ export function engineOf(): Engine {
 		uuid: () => `u${ids++}`,
 		sleep: async () => {},
 		random: () => 0.5,
-	};
-}
-
-export function batchOf(schema: StructType, rows: readonly Row[]): Batch {
-	return {
-		schema,
-		length: rows.length,
-		columns: schema.fields.map(({ name, type }) =>
-			vectorOf(
-				type,
-				rows.map((row) => fieldOf(row, name)),
-			),
-		),
 	};
 }
 

@@ -17,8 +17,8 @@ import {
 	statsSchema,
 } from "../../../src/delta/stats-struct.ts";
 import { formatStats, parseStats } from "../../../src/delta/stats-text.ts";
+import { batchOf } from "../../support/batch.ts";
 import { generator, integerOf, pick, SEED, textOf } from "./random.ts";
-import { batchOf } from "./scanned.ts";
 
 const min = (type: DataType, json: string, metadata = {}): Value | undefined =>
 	parseStats(

@@ -20,8 +20,9 @@ import {
 	statsOptions,
 } from "../../../src/delta/stats.ts";
 import { textMax, textMin } from "../../../src/delta/stats-prefix.ts";
+import { batchOf } from "../../support/batch.ts";
 import { generator, pick, SEED, textOf } from "./random.ts";
-import { batchOf, engineOf } from "./scanned.ts";
+import { engineOf } from "./scanned.ts";
 
 const leaf = (type: DataType, min: Value, max: Value): LeafStats => ({
 	path: ["x"],

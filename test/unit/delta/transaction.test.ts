@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { vectorOf } from "../../../src/columnar/literal.ts";
 import { field, type StructType, struct } from "../../../src/columnar/types.ts";
 import { valueAt } from "../../../src/columnar/value.ts";
-import type { Batch, Value } from "../../../src/columnar/vector.ts";
+import type { Batch } from "../../../src/columnar/vector.ts";
 import type { Action } from "../../../src/delta/actions.ts";
 import { readChanges } from "../../../src/delta/change-data.ts";
 import { findConflict, type Reads } from "../../../src/delta/conflict.ts";
@@ -18,6 +18,7 @@ import {
 	overwrite,
 } from "../../../src/delta/write.ts";
 import type { PutOutcome } from "../../../src/storage/store.ts";
+import { batchOf } from "../../support/batch.ts";
 import { generator, pick } from "./random.ts";
 import { add, memoryEngine, remove, write } from "./table.ts";
 
@@ -319,19 +320,6 @@ const ROWS: StructType = struct(
 
 type RowOf = { id: bigint; name: string | null; day: number };
 
-function batchOf(rows: readonly RowOf[]): Batch {
-	return {
-		schema: ROWS,
-		length: rows.length,
-		columns: ROWS.fields.map(({ name, type }) =>
-			vectorOf(
-				type,
-				rows.map((row) => row[name as keyof RowOf] as Value),
-			),
-		),
-	};
-}
-
 async function rowsOf(engine: Engine, snapshot: Snapshot): Promise<string[]> {
 	const rows: string[] = [];
 	for await (const batch of readTable(engine, snapshot))
@@ -397,15 +385,15 @@ test.each(LAYOUTS)(
 				const dice = random();
 				if (dice < 0.4) {
 					const rows = fresh();
-					snapshot = await append(engine, snapshot, [batchOf(rows)]);
+					snapshot = await append(engine, snapshot, [batchOf(ROWS, rows)]);
 					model.push(...rows);
 				} else if (dice < 0.5) {
 					const rows = fresh();
-					snapshot = await overwrite(engine, snapshot, [batchOf(rows)]);
+					snapshot = await overwrite(engine, snapshot, [batchOf(ROWS, rows)]);
 					model = rows;
 				} else if (dice < 0.6) {
 					const rows = fresh().map((row) => ({ ...row, day: 1 }));
-					snapshot = await overwrite(engine, snapshot, [batchOf(rows)], {
+					snapshot = await overwrite(engine, snapshot, [batchOf(ROWS, rows)], {
 						where: "day = DATE '1970-01-02'",
 					});
 					model = [...model.filter(({ day }) => day !== 1), ...rows];
@@ -469,9 +457,14 @@ test("rows that do not fit, or would not be replaced again, are refused before a
 		message: expect.stringMatching(/id is long, the rows have string/),
 	});
 	await expect(
-		overwrite(engine, snapshot, [batchOf([{ id: 9n, name: "x", day: 2 }])], {
-			where: "day = DATE '1970-01-02'",
-		}),
+		overwrite(
+			engine,
+			snapshot,
+			[batchOf(ROWS, [{ id: 9n, name: "x", day: 2 }])],
+			{
+				where: "day = DATE '1970-01-02'",
+			},
+		),
 	).rejects.toMatchObject({ code: "DELTA_CONSTRAINT_VIOLATED" });
 	await expect(deleteRows(engine, snapshot, "id + 1")).rejects.toMatchObject({
 		code: "DELTA_SCHEMA_INCOMPATIBLE",

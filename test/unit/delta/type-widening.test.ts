@@ -10,8 +10,9 @@ import {
 import type { Row, Value } from "../../../src/columnar/vector.ts";
 import { canWiden } from "../../../src/columnar/widening.ts";
 import { TYPE_CHANGES } from "../../../src/delta/type-widening.ts";
+import { batchOf } from "../../support/batch.ts";
 import { generator, integerOf, pick, SEED } from "./random.ts";
-import { batchOf, engineOf, rowsOf, tableOf } from "./scanned.ts";
+import { engineOf, rowsOf, tableOf } from "./scanned.ts";
 
 const FROM: Record<string, readonly Value[]> = {
 	byte: [-128, -1, 0, 127],

@@ -9,7 +9,7 @@ import { maintainLocation } from "../../../src/maintain/location.ts";
 import { createLogger } from "../../../src/observe/log.ts";
 import { openMemoryStore } from "../../../src/storage/memory.ts";
 import type { ObjectStore } from "../../../src/storage/store.ts";
-import { batchOf } from "../delta/scanned.ts";
+import { batchOf } from "../../support/batch.ts";
 import { memoryEngine } from "../delta/table.ts";
 
 const SCHEMA = struct(field("id", "long"), field("Day", "string"));

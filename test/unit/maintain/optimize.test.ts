@@ -17,9 +17,9 @@ import { stageFiles } from "../../../src/delta/stage.ts";
 import { append, createTable, deleteRows } from "../../../src/delta/write.ts";
 import { SHARD_TAG } from "../../../src/index/shard-tag.ts";
 import { optimize } from "../../../src/maintain/optimize.ts";
+import { batchOf } from "../../support/batch.ts";
 import { generator, seedOf } from "../../support/seed.ts";
 import { memoryEngine } from "../delta/memory-engine.ts";
-import { batchOf } from "../delta/scanned.ts";
 
 const SCHEMA = struct(
 	field("id", "long"),

@@ -14,8 +14,8 @@ import { append, createTable, deleteRows } from "../../../src/delta/write.ts";
 import { optimize } from "../../../src/maintain/optimize.ts";
 import { restore } from "../../../src/maintain/restore.ts";
 import { vacuum } from "../../../src/maintain/vacuum.ts";
+import { batchOf } from "../../support/batch.ts";
 import { generator, seedOf } from "../../support/seed.ts";
-import { batchOf } from "../delta/scanned.ts";
 import { memoryEngine } from "../delta/table.ts";
 
 const HOUR = 3_600_000;

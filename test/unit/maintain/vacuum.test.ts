@@ -15,8 +15,8 @@ import {
 import { append, createTable, deleteRows } from "../../../src/delta/write.ts";
 import { optimize } from "../../../src/maintain/optimize.ts";
 import { vacuum } from "../../../src/maintain/vacuum.ts";
+import { batchOf } from "../../support/batch.ts";
 import { generator, seedOf } from "../../support/seed.ts";
-import { batchOf } from "../delta/scanned.ts";
 import { type MemoryEngine, memoryEngine } from "../delta/table.ts";
 
 const HOUR = 3_600_000;
