@@ -1,5 +1,6 @@
 import type { Manifest } from "../kube/apply.ts";
 import type { OwnerReference } from "../kube/object.ts";
+import type { Scheduling } from "../resource/scheduling.ts";
 import { STORAGE_KEYS } from "../resource/secrets.ts";
 import {
 	CONTAINER_SECURITY,
@@ -7,6 +8,7 @@ import {
 } from "./cdc-pipeline/pod-security.ts";
 import type { WriterImage } from "./cdc-pipeline/stateful-set.ts";
 import { MAINTENANCE_CONTAINER, WRITER_CONFIG_DIR } from "./names.ts";
+import { podScheduling } from "./scheduling.ts";
 
 /** A run that could not start for so long, for want of a node or a controller, waits for the next. */
 const LATEST_START_SECONDS = 3600;
@@ -25,6 +27,7 @@ export interface Run {
 	/** Variables of the container beside `LOG_LEVEL`. */
 	readonly variables: readonly object[];
 	readonly resources: { readonly cpu: string; readonly memory: string };
+	readonly scheduling?: Scheduling | undefined;
 	/** Name of a ConfigMap that is mounted. */
 	readonly config?: string;
 }
@@ -133,6 +136,7 @@ function podTemplate(
 		args,
 		variables,
 		resources,
+		scheduling,
 		config,
 	}: Run,
 	{ image, pullPolicy, pullSecrets, logLevel }: WriterImage,
@@ -146,6 +150,7 @@ function podTemplate(
 			enableServiceLinks: false,
 			shareProcessNamespace: true,
 			restartPolicy: "Never",
+			...podScheduling(scheduling),
 			...(pullSecrets.length > 0 && {
 				imagePullSecrets: pullSecrets.map((name) => ({ name })),
 			}),

@@ -1,5 +1,6 @@
 import type { ValidationRule } from "./crd.ts";
 import { type CrossFieldRule, immutable } from "./rules.ts";
+import { notOfTheSystem, type SchedulingRuled } from "./scheduling.ts";
 
 /** `metadata.name` of a pipeline. */
 export const PIPELINE_NAME = /^[a-z]([-a-z0-9]{0,43}[a-z0-9])?$/;
@@ -21,6 +22,7 @@ export interface RuledSpec {
 		readonly deletes: string;
 		readonly tablePath: string;
 	};
+	readonly writer: SchedulingRuled;
 	readonly kafka: { readonly tls: boolean; readonly caSecretRef?: unknown };
 	readonly actions?:
 		| {
@@ -76,6 +78,7 @@ export const crossFieldRules: readonly CrossFieldRule<RuledSpec>[] = [
 			(actions.resnapshot.mode === "full") ===
 				(actions.resnapshot.tables.length === 0),
 	},
+	notOfTheSystem("writer"),
 ];
 
 const IMMUTABLE: Readonly<Record<string, string>> = {

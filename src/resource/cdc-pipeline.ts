@@ -11,6 +11,7 @@ import {
 } from "./names.ts";
 import { bytesQuantity, durationText } from "./quantity.ts";
 import { refinement } from "./rules.ts";
+import { scheduling } from "./scheduling.ts";
 
 const snapshot = z.strictObject({
 	mode: z
@@ -336,6 +337,9 @@ const writer = z
 			.describe(
 				"With upsert: where each writer keeps what row a key has. It can always be made again from the tables.",
 			),
+		scheduling: scheduling.describe(
+			"Where the pods run, and those of Jobs that look after the tables.",
+		),
 		serviceAccountAnnotations: z
 			.record(z.string().max(317), z.string().max(1024))
 			.default({})

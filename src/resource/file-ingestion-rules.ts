@@ -1,5 +1,6 @@
 import type { ValidationRule } from "./crd.ts";
 import { type CrossFieldRule, immutable, immutableOptional } from "./rules.ts";
+import { notOfTheSystem, type SchedulingRuled } from "./scheduling.ts";
 
 /** `metadata.name` of an ingestion. */
 export const INGESTION_NAME = /^[a-z]([-a-z0-9]{0,43}[a-z0-9])?$/;
@@ -27,7 +28,7 @@ interface RuledSpec {
 		readonly connectionSecretRef?: unknown;
 		readonly storageClassName?: unknown;
 	};
-	readonly worker: { readonly replicas: number };
+	readonly worker: SchedulingRuled & { readonly replicas: number };
 }
 
 export const fileIngestionRules: readonly CrossFieldRule<RuledSpec>[] = [
@@ -70,6 +71,7 @@ export const fileIngestionRules: readonly CrossFieldRule<RuledSpec>[] = [
 			modifiedBefore === undefined ||
 			modifiedAfter < modifiedBefore,
 	},
+	notOfTheSystem("worker"),
 ];
 
 export const fileIngestionImmutableRules: readonly ValidationRule[] = [

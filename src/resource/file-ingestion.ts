@@ -16,6 +16,7 @@ import {
 } from "./names.ts";
 import { bytesQuantity, durationText } from "./quantity.ts";
 import { refinement } from "./rules.ts";
+import { scheduling } from "./scheduling.ts";
 
 const location = z
 	.string()
@@ -282,6 +283,7 @@ const worker = z
 			})
 			.prefault({})
 			.describe("Resources of each pod."),
+		scheduling: scheduling.describe("Where the pods run."),
 		serviceAccountAnnotations: z
 			.record(z.string().max(317), z.string().max(1024))
 			.default({})

@@ -48,6 +48,7 @@ export function cronJob(
 				.filter(({ name }) => name === spec.sink.storageSecretRef?.name)
 				.map(secretVariable),
 			resources: spec.writer.resources,
+			scheduling: spec.writer.scheduling,
 			config: writerName(metadata.name),
 		},
 		image,

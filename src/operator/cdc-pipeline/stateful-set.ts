@@ -13,6 +13,7 @@ import {
 	writerName,
 	writerSelector,
 } from "../names.ts";
+import { podScheduling } from "../scheduling.ts";
 import { writerMeta } from "./manifests.ts";
 import {
 	CONTAINER_SECURITY,
@@ -94,6 +95,7 @@ export function statefulSet(
 					...(pullSecrets.length > 0 && {
 						imagePullSecrets: pullSecrets.map((name) => ({ name })),
 					}),
+					...podScheduling(pipeline.spec.writer.scheduling),
 					// As pid 1 a writer that still starts would not hear SIGTERM, and hold a deletion up.
 					shareProcessNamespace: true,
 					// Time to commit what it holds.

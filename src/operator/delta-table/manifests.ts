@@ -162,7 +162,7 @@ export function applyHash(
 function runOf(
 	{ metadata }: DeltaTable,
 	owner: OwnerReference,
-	{ serviceAccountName, resources, storageSecret }: TablePlace,
+	{ serviceAccountName, resources, scheduling, storageSecret }: TablePlace,
 	task: TableTask,
 ): Omit<Run, "args"> {
 	return {
@@ -172,6 +172,7 @@ function runOf(
 		owner,
 		serviceAccountName,
 		resources,
+		scheduling,
 		variables: storageVariables(storageSecret),
 	};
 }

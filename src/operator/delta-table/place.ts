@@ -5,6 +5,7 @@ import {
 } from "../../resource/delta-table.ts";
 import { parseHeld } from "../../resource/held.ts";
 import { type Maintenance, maintenance } from "../../resource/maintenance.ts";
+import type { Scheduling } from "../../resource/scheduling.ts";
 import { tableName, writerName } from "../names.ts";
 import type { PipelineObject } from "../types.ts";
 import { TABLE_REASONS } from "./reasons.ts";
@@ -17,6 +18,8 @@ export interface TablePlace {
 	readonly secretField: string;
 	readonly serviceAccountName: string;
 	readonly resources: { readonly cpu: string; readonly memory: string };
+	/** Of its pipeline; a table of its own goes where there is room. */
+	readonly scheduling?: Scheduling;
 	readonly inherited: Maintenance;
 	readonly inheritedFrom: "Pipeline" | "Default";
 	readonly clusterBy: readonly string[];
@@ -72,6 +75,7 @@ export function placeOf(
 		secretField: `spec.sink.storageSecretRef of CdcPipeline ${name}`,
 		serviceAccountName: writerName(name),
 		resources: spec.resources ?? writer.resources,
+		scheduling: writer.scheduling,
 		inherited: pipeline.spec.maintenance,
 		inheritedFrom: "Pipeline",
 		clusterBy: sink.clusterBy,

@@ -22,6 +22,7 @@ import {
 	WRITER_CONFIG_DIR,
 	WRITER_PORT,
 } from "../names.ts";
+import { podScheduling } from "../scheduling.ts";
 
 export function ingestionOwner(
 	{ apiVersion, kind, metadata }: FileIngestion,
@@ -183,6 +184,7 @@ export function ingestStatefulSet(
 					...(pullSecrets.length > 0 && {
 						imagePullSecrets: pullSecrets.map((name) => ({ name })),
 					}),
+					...podScheduling(worker.scheduling),
 					// As pid 1 a worker that still starts would not hear SIGTERM, and hold a deletion up.
 					shareProcessNamespace: true,
 					// Time to commit the files at work.

@@ -10,7 +10,13 @@ import { LABELS, operationJobName, tableLabels } from "../names.ts";
 export function operationJob(
 	{ metadata, spec }: TableOperation,
 	owner: OwnerReference,
-	{ location, storageSecret, serviceAccountName, resources }: TablePlace,
+	{
+		location,
+		storageSecret,
+		serviceAccountName,
+		resources,
+		scheduling,
+	}: TablePlace,
 	image: WriterImage,
 ): Manifest & { spec: object } {
 	return jobOf(
@@ -24,6 +30,7 @@ export function operationJob(
 			owner,
 			serviceAccountName,
 			resources,
+			scheduling,
 			args: argumentsOf(spec, location),
 			variables: storageVariables(storageSecret),
 		},

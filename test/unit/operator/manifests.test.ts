@@ -125,6 +125,39 @@ test.each([
 	);
 });
 
+test("nodes, tolerations and priority reach every pod of a pipeline, and no pod that has none", () => {
+	const scheduling = {
+		nodeSelector: { pool: "lake" },
+		tolerations: [{ key: "lake", operator: "Exists", effect: "NoSchedule" }],
+		priorityClassName: "batch",
+	};
+	const chosen = pipeline({ writer: { scheduling } });
+	const { apiVersion, kind, metadata, spec } = chosen;
+	const object = { apiVersion, kind, metadata, spec };
+	const orders = deltaTable.parse({
+		apiVersion: "tributary.dev/v1alpha1",
+		kind: "DeltaTable",
+		metadata: { name: "shop.orders", namespace: "data" },
+		spec: { pipelineRef: { name: "shop" }, path: "orders" },
+	});
+	const ofShop = placeOf(orders, object) as TablePlace;
+	const writers = { replicas: 1, hash: "cafe" };
+	for (const [manifest, wanted] of [
+		[statefulSet(chosen, owner, image, writers), true],
+		[cronJob(chosen, owner, image, "vacuum"), true],
+		[applyJob(orders, owner, ofShop, image), true],
+		[operationJob(operation, owner, ofShop, image), true],
+		[statefulSet(secured, owner, image, writers), false],
+		[applyJob(rates, owner, place, image), false],
+	] as const) {
+		const text = stringify(manifest);
+		for (const field of Object.keys(scheduling))
+			expect(text.includes(`${field}:`), `${manifest.kind} ${field}`).toBe(
+				wanted,
+			);
+	}
+});
+
 test("no value that may be a secret reaches a ConfigMap", () => {
 	const text = JSON.stringify(configMap(secured, owner));
 	expect(text).not.toContain("hunter2");

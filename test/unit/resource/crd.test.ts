@@ -154,6 +154,10 @@ test("a zod type that a structural schema can't hold is refused, not weakened", 
 
 test.each([
 	[{ sink: { history: true, writeMode: "append" } }, "sink.history needs"],
+	[
+		{ writer: { scheduling: { priorityClassName: "system-node-critical" } } },
+		"must not be one of the system's classes",
+	],
 	[{ sink: { deletes: "soft", writeMode: "append" } }, "sink.deletes: soft"],
 	[{ sink: { tablePath: "all" } }, "must contain {table}"],
 	[{ sink: { tablePath: "../{table}" } }, "must not contain '..'"],
@@ -166,9 +170,11 @@ test.each([
 	(change: {
 		sink?: object;
 		kafka?: object;
+		writer?: object;
 	}, message) => {
 		const result = cdcPipelineSpec.safeParse({
 			...minimal,
+			...(change.writer && { writer: change.writer }),
 			sink: { ...minimal.sink, ...change.sink },
 			kafka: { ...minimal.kafka, ...change.kafka },
 		});
