@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type ApiClient, ApiError } from "./client.ts";
+import { type ApiClient, ApiError, type ApiRequest } from "./client.ts";
 import {
 	type KubeObject,
 	type ObjectMeta,
@@ -43,7 +43,7 @@ export function apply<T extends KubeObject>(
 	});
 }
 
-/** Replaces our part of an object's status. @throws ApiError */
+/** Replaces our part of an object's status. @throws ApiError 409 where the object is gone */
 export function applyStatus(
 	client: ApiClient,
 	type: ResourceType,
@@ -73,17 +73,17 @@ export function applyStatus(
 }
 
 /**
- * Replaces an object's finalizers, unless it changed since it was read.
+ * Replaces an object's finalizers, unless it changed since it was read; one that is gone needs none.
  *
  * @throws ApiError 409 where it did.
  */
-export function setFinalizers(
+export async function setFinalizers(
 	client: ApiClient,
 	type: ResourceType,
 	{ metadata }: KubeObject,
 	finalizers: readonly string[],
-): Promise<KubeObject> {
-	return client.request({
+): Promise<void> {
+	await unlessGone(client, {
 		method: "PATCH",
 		path: resourcePath(type, {
 			name: metadata.name,
@@ -105,22 +105,30 @@ export async function remove(
 	type: ResourceType,
 	{ metadata }: KubeObject,
 ): Promise<void> {
-	try {
-		await client.request({
-			method: "DELETE",
-			path: resourcePath(type, {
-				name: metadata.name,
-				...(metadata.namespace !== undefined && {
-					namespace: metadata.namespace,
-				}),
+	await unlessGone(client, {
+		method: "DELETE",
+		path: resourcePath(type, {
+			name: metadata.name,
+			...(metadata.namespace !== undefined && {
+				namespace: metadata.namespace,
 			}),
-			body: {
-				apiVersion: "v1",
-				kind: "DeleteOptions",
-				propagationPolicy: "Background",
-				preconditions: { uid: metadata.uid },
-			},
-		});
+		}),
+		body: {
+			apiVersion: "v1",
+			kind: "DeleteOptions",
+			propagationPolicy: "Background",
+			preconditions: { uid: metadata.uid },
+		},
+	});
+}
+
+/** The watch tells of what is gone; until then our copy of it may be worked on once more. */
+async function unlessGone(
+	client: ApiClient,
+	request: ApiRequest,
+): Promise<void> {
+	try {
+		await client.request(request);
 	} catch (error) {
 		if (!(error instanceof ApiError && error.status === 404)) throw error;
 	}

@@ -245,7 +245,7 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		if (was?.status === ready.status && was.reason === ready.reason) return;
 		await events.record(object, {
 			type:
-				ready.status === "True" || status.phase !== "Failed"
+				ready.status === "True" || IN_PASSING.has(ready.reason)
 					? "Normal"
 					: "Warning",
 			reason: ready.reason,
@@ -291,6 +291,20 @@ export function pipelineReconcile(context: PipelineContext): Reconcile {
 		}
 	};
 }
+
+/** What every pipeline goes through, and is no trouble. */
+const IN_PASSING = new Set<string>([
+	REASONS.paused,
+	REASONS.stopped,
+	REASONS.deleting,
+	REASONS.waitingForSecrets,
+	REASONS.writersStarting,
+	REASONS.writersRolling,
+	REASONS.writersStopping,
+	// Of a connector.
+	"Starting",
+	"Changing",
+]);
 
 /** What the pods of the writers can't do without. */
 function isFirst(action: Action): boolean {

@@ -82,6 +82,21 @@ test("finalizers are not overwritten when the object changed meanwhile", async (
 	expect(server.get(PATH)?.metadata.finalizers).toEqual(["other", "mine"]);
 });
 
+test("a finalizer of an object that is gone is nobody's trouble", async () => {
+	server.put(PATH, manifest({}) as KubeObject & Record<string, unknown>);
+	const old = server.get(PATH) as KubeObject;
+	server.delete(PATH);
+	await setFinalizers(client, TYPE, old, []);
+	expect(server.get(PATH)).toBeUndefined();
+	server.faults.intercept = (_, __, response) => {
+		fail(response, 403, "Forbidden", "cannot patch configmaps");
+		return true;
+	};
+	await expect(setFinalizers(client, TYPE, old, [])).rejects.toMatchObject({
+		status: 403,
+	});
+});
+
 test("deleting what is gone already is no error", async () => {
 	server.put(PATH, manifest({}) as KubeObject & Record<string, unknown>);
 	const object = server.get(PATH) as KubeObject;

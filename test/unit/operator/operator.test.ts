@@ -188,6 +188,31 @@ test("a missing Secret and a missing key are named, other pipelines go on, and a
 	);
 });
 
+test("trouble is an event that warns, and what every pipeline goes through is none", async () => {
+	const events = () =>
+		[...world.server.objects]
+			.filter(([path]) => path.includes("/events.k8s.io/"))
+			.map(([, stored]) => stored.object as { type?: string; reason?: string })
+			.map(({ type, reason }) => `${type} ${reason}`);
+	await world.started();
+	world.connectors.outcome = {
+		ready: false,
+		reason: "ConnectUnreachable",
+		message: "no answer from connect:8083",
+		terminal: false,
+	};
+	world.server.delete(core("services", "shop-writer"));
+	await vi.waitFor(
+		() => expect(events()).toContain("Warning ConnectUnreachable"),
+		wait,
+	);
+	// The writers are at work meanwhile.
+	expect(world.status().phase).toBe("Degraded");
+	const warnings = events().filter((event) => event.startsWith("Warning"));
+	expect(warnings).toEqual(["Warning ConnectUnreachable"]);
+	expect(events()).toContain("Normal Running");
+});
+
 test("drift is repaired: a deleted Service, a StatefulSet changed by hand", async () => {
 	await world.started();
 	world.server.delete(core("services", "shop-writer"));
