@@ -57,10 +57,14 @@ export async function finalize(
 	const parsed = parseHeld(cdcPipeline, object);
 	const skip =
 		object.metadata.annotations?.[ANNOTATIONS.skipConnectorCleanup] === "true";
+	let missing: readonly string[] = [];
 	try {
 		// A specification that never was valid never made a connector.
 		if (!skip && parsed.success) {
 			const secrets = await readSecrets(client, parsed.data);
+			missing = secrets.problems.flatMap(({ source, message }) =>
+				source ? [message] : [],
+			);
 			await connectors.remove(
 				parsed.data,
 				secrets.connectionUri,
@@ -70,7 +74,7 @@ export async function finalize(
 	} catch (error) {
 		await say(
 			REASONS.connectorCleanupFailed,
-			`the connector could not be deleted: ${messageOf(error)}. To leave it behind, and what it made in the source: kubectl annotate cdcpipeline ${name} --namespace ${namespace} ${ANNOTATIONS.skipConnectorCleanup}=true`,
+			`the connector could not be deleted: ${[messageOf(error), ...missing].join("; ")}. To leave it behind, and what it made in the source: kubectl annotate cdcpipeline ${name} --namespace ${namespace} ${ANNOTATIONS.skipConnectorCleanup}=true`,
 		);
 		return { againAfterMs: RETRY_CONNECT_MS };
 	}

@@ -382,6 +382,8 @@ test("a deleted pipeline loses its writers, then its connector, then itself", as
 test("Kafka Connect out of reach can't hold a deletion up for ever", async () => {
 	await world.started();
 	world.connectors.refuses = "connect:8083 refused the connection";
+	// As with all of the namespace.
+	world.server.delete(core("secrets", "shop-mongo"));
 	world.server.delete(`${PIPELINES}/shop`);
 	world.server.delete(core("pods", "shop-writer-0"));
 	await vi.waitFor(
@@ -389,7 +391,7 @@ test("Kafka Connect out of reach can't hold a deletion up for ever", async () =>
 			expect(world.condition("Ready")).toMatchObject({
 				reason: "ConnectorCleanupFailed",
 				message: expect.stringContaining(
-					"kubectl annotate cdcpipeline shop --namespace data tributary.dev/skip-connector-cleanup=true",
+					"the connector could not be deleted: connect:8083 refused the connection; Secret shop-mongo (spec.source.connectionSecretRef) is not in namespace data: create it. To leave it behind, and what it made in the source: kubectl annotate cdcpipeline shop --namespace data tributary.dev/skip-connector-cleanup=true",
 				),
 			}),
 		wait,
