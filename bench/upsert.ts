@@ -45,6 +45,8 @@ const { values } = parseArgs({
 });
 const BATCH = 50_000;
 const FILE_ROWS = 250_000;
+/** Batches. */
+const LONGEST_WARMING = 40;
 const batches = Number(values.batches);
 const TOPIC = "bench.shop.orders";
 
@@ -80,6 +82,7 @@ async function compare(): Promise<void> {
 				const cost = await run.ask("batch");
 				run.seconds += cost.seconds;
 				run.cpuSeconds += cost.cpuSeconds;
+				run.batches.push(cost.cpuSeconds);
 			}
 		const events = batches * BATCH;
 		for (const run of runs) {
@@ -90,7 +93,7 @@ async function compare(): Promise<void> {
 		if (first === undefined) return;
 		if (second !== undefined)
 			console.log(
-				`CPU per event, ${second.size} rows to ${first.size}: ${(second.cpuSeconds / first.cpuSeconds).toFixed(2)}`,
+				`CPU per event, ${second.size} rows to ${first.size}: ${(second.cpuSeconds / first.cpuSeconds).toFixed(2)}; median of the pairs of batches ${median(second.batches.map((cost, i) => cost / (first.batches[i] as number))).toFixed(2)}`,
 			);
 		const merged = await peer(first.size, dir);
 		if (merged === undefined) return;
@@ -113,6 +116,8 @@ interface Run {
 	readonly size: number;
 	seconds: number;
 	cpuSeconds: number;
+	/** CPU seconds of each. */
+	readonly batches: number[];
 	ask(what: "batch" | "end"): Promise<Result>;
 	stop(): void;
 }
@@ -144,6 +149,7 @@ async function start(size: number, dir: string): Promise<Run> {
 		size,
 		seconds: 0,
 		cpuSeconds: 0,
+		batches: [],
 		ask: (what) => {
 			child.stdin.write(`${what}\n`);
 			return answer();
@@ -154,6 +160,11 @@ async function start(size: number, dir: string): Promise<Run> {
 			else child.kill();
 		},
 	};
+}
+
+function median(values: readonly number[]): number {
+	const sorted = [...values].sort((a, b) => a - b);
+	return sorted[sorted.length >> 1] ?? Number.NaN;
 }
 
 function print(name: string, result: Totals | Result, events: number): void {
@@ -221,7 +232,12 @@ async function measure(size: number): Promise<void> {
 	offset = Number((await writer.load(0, 1)) ?? -1n) + 1;
 	random = offset + 1;
 	const rebuild = await flush(writer);
-	for (let warm = 0; warm < 3; warm++) await flush(writer);
+	// A writer runs for long: until its index has the pages in memory that it may have.
+	for (let warm = 0, before = 0; warm < LONGEST_WARMING; warm++) {
+		if (warm >= 3 && memory.used < 1.01 * before) break;
+		before = memory.used;
+		await flush(writer);
+	}
 	console.log("{}");
 	for await (const what of createInterface({ input: process.stdin })) {
 		if (what === "batch") {
