@@ -1,4 +1,4 @@
-import { BytesBuilder } from "../columnar/builder.ts";
+import { BytesBuilder } from "../columnar/bytes-builder.ts";
 import type { DecimalType } from "../columnar/types.ts";
 import {
 	type StructField,

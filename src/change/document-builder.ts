@@ -1,4 +1,5 @@
-import { BytesBuilder, Presence } from "../columnar/builder.ts";
+import { BytesBuilder } from "../columnar/bytes-builder.ts";
+import { Presence } from "../columnar/presence.ts";
 import type { DataType } from "../columnar/types.ts";
 import type { Variant } from "../columnar/variant-encode.ts";
 import type { Vector } from "../columnar/vector.ts";

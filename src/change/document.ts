@@ -1,9 +1,5 @@
-import {
-	BoolBuilder,
-	BytesBuilder,
-	F64Builder,
-	I64Builder,
-} from "../columnar/builder.ts";
+import { BoolBuilder, F64Builder, I64Builder } from "../columnar/builder.ts";
+import { BytesBuilder } from "../columnar/bytes-builder.ts";
 import type { DataType, DecimalType } from "../columnar/types.ts";
 import {
 	canWiden,

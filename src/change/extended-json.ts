@@ -1,9 +1,9 @@
 import {
-	BytesBuilder,
 	F64Builder,
 	I64Builder,
 	type LeafBuilder,
 } from "../columnar/builder.ts";
+import { BytesBuilder } from "../columnar/bytes-builder.ts";
 import { bytesOf } from "./base64.ts";
 import { decimalOf } from "./decimal-text.ts";
 import {

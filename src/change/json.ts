@@ -1,4 +1,4 @@
-import type { BytesBuilder } from "../columnar/builder.ts";
+import type { BytesBuilder } from "../columnar/bytes-builder.ts";
 import { areDigits } from "./digits.ts";
 import { BACKSLASH, hex4, SIMPLE_ESCAPES, writeUtf8 } from "./escape.ts";
 import { mix } from "./field.ts";

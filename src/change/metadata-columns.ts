@@ -1,4 +1,6 @@
-import { BytesBuilder, I64Builder, resized } from "../columnar/builder.ts";
+import { I64Builder } from "../columnar/builder.ts";
+import { BytesBuilder } from "../columnar/bytes-builder.ts";
+import { resized } from "../columnar/growth.ts";
 import { constantVector } from "../columnar/literal.ts";
 import { field, type StructField } from "../columnar/types.ts";
 import type { Vector } from "../columnar/vector.ts";

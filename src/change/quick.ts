@@ -1,10 +1,10 @@
 import type {
 	BoolBuilder,
-	BytesBuilder,
 	F64Builder,
 	I32Builder,
 	I64Builder,
 } from "../columnar/builder.ts";
+import type { BytesBuilder } from "../columnar/bytes-builder.ts";
 import type { Reading } from "./document.ts";
 import { BACKSLASH } from "./escape.ts";
 import { readCommon } from "./extended-json.ts";

@@ -1,10 +1,6 @@
-import {
-	type LeafBuilder,
-	newLeafBuilder,
-	Presence,
-	resized,
-	roomLike,
-} from "../columnar/builder.ts";
+import { type LeafBuilder, newLeafBuilder } from "../columnar/builder.ts";
+import { resized, roomLike } from "../columnar/growth.ts";
+import { Presence } from "../columnar/presence.ts";
 import {
 	type DataType,
 	decimalParts,

@@ -1,4 +1,5 @@
-import type { BytesBuilder, I64Builder } from "../columnar/builder.ts";
+import type { I64Builder } from "../columnar/builder.ts";
+import type { BytesBuilder } from "../columnar/bytes-builder.ts";
 import type { Reading } from "./document.ts";
 import type { JsonReader } from "./json.ts";
 import { SMALL } from "./number.ts";

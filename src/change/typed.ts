@@ -1,9 +1,9 @@
 import type {
-	BytesBuilder,
 	F64Builder,
 	I32Builder,
 	I64Builder,
 } from "../columnar/builder.ts";
+import type { BytesBuilder } from "../columnar/bytes-builder.ts";
 import { decimalText } from "../columnar/value.ts";
 import { canWiden } from "../columnar/widening.ts";
 import { bytesOf, decodeBase64 } from "./base64.ts";

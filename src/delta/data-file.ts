@@ -1,4 +1,5 @@
 import { take } from "../columnar/batch.ts";
+import { joinBytes } from "../columnar/parquet/bytes.ts";
 import {
 	type EncodeOptions,
 	type LeafStats,
@@ -92,24 +93,12 @@ export function* encodeDataFiles(
 		} while (to < rows.length && writer.bytesWritten < targetBytes);
 		const { leaves } = writer.finish();
 		yield {
-			bytes: joined(writer.take()),
+			bytes: joinBytes(writer.take()),
 			leaves,
 			rows: rows.subarray(from, to),
 		};
 		from = to;
 	}
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-	const bytes = new Uint8Array(
-		pieces.reduce((sum, piece) => sum + piece.length, 0),
-	);
-	let at = 0;
-	for (const piece of pieces) {
-		bytes.set(piece, at);
-		at += piece.length;
-	}
-	return bytes;
 }
 
 function targetBytes(text: string | undefined): number {

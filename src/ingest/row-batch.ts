@@ -9,7 +9,7 @@ import {
 	StructBuilder,
 	typeOf,
 } from "../change/slot.ts";
-import { BytesBuilder } from "../columnar/builder.ts";
+import { BytesBuilder } from "../columnar/bytes-builder.ts";
 import {
 	type StructField,
 	type StructType,

@@ -59,3 +59,18 @@ export class ByteSink {
 		this.length = 0;
 	}
 }
+
+/** One piece of memory with the content of all. */
+export function joinBytes(
+	pieces: readonly Uint8Array[],
+): Uint8Array<ArrayBuffer> {
+	let size = 0;
+	for (const piece of pieces) size += piece.length;
+	const bytes = new Uint8Array(size);
+	let at = 0;
+	for (const piece of pieces) {
+		bytes.set(piece, at);
+		at += piece.length;
+	}
+	return bytes;
+}

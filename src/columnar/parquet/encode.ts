@@ -1,7 +1,7 @@
 import { vectorBytes } from "../slice.ts";
 import type { DataType, StructType } from "../types.ts";
 import type { Batch, Value } from "../vector.ts";
-import { ByteSink } from "./bytes.ts";
+import { ByteSink, joinBytes } from "./bytes.ts";
 import type { ChunkOptions, ColumnChunk, FileSink } from "./chunk.ts";
 import { encodeChunk } from "./chunk.ts";
 import type { Compression } from "./compression.ts";
@@ -84,7 +84,7 @@ export function encodeParquet(
 	const writer = new ParquetWriter(first.schema, options);
 	for (const batch of batches) writer.write(batch);
 	const { rows, leaves } = writer.finish();
-	return { bytes: concatBytes(writer.take()), rows, leaves };
+	return { bytes: joinBytes(writer.take()), rows, leaves };
 }
 
 /**
@@ -336,16 +336,4 @@ function bloomColumns(
 			return column.index;
 		}),
 	);
-}
-
-function concatBytes(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-	let size = 0;
-	for (const piece of pieces) size += piece.length;
-	const bytes = new Uint8Array(size);
-	let at = 0;
-	for (const piece of pieces) {
-		bytes.set(piece, at);
-		at += piece.length;
-	}
-	return bytes;
 }

@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
-import {
-	BytesBuilder,
-	I64Builder,
-	Presence,
-} from "../../../src/columnar/builder.ts";
+import { I64Builder } from "../../../src/columnar/builder.ts";
+import { BytesBuilder } from "../../../src/columnar/bytes-builder.ts";
+import { Presence } from "../../../src/columnar/presence.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1e9);
 
