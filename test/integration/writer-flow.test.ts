@@ -139,10 +139,89 @@ test("a table whose store is slow or fails holds up no other, and takes nothing 
 	}
 });
 
+test("Decimal128 becomes a number where a pipeline's YAML says so, and what is none is rescued", {
+	timeout: 120_000,
+}, async () => {
+	const tables = ["numbers", "fixed", "texts"];
+	const writer = await underTest(
+		"money",
+		tables,
+		{ maxDelay: "200ms" },
+		{
+			schema: {
+				decimals: "decimal(20,4)",
+				tables: [
+					{ table: "shop\\.fixed", onWiden: "rescue" },
+					{ table: "shop\\.texts", decimals: "string" },
+				],
+			},
+		},
+	);
+	const amounts = ["12.50", "-0.0001", "9E+3", "NaN", "0.00005"];
+	const running = await writer.start();
+	// What comes later meets columns that are committed.
+	for (const [from, to] of [
+		[0, 3],
+		[3, amounts.length],
+	] as const) {
+		for (const table of tables)
+			await producer.send({
+				topic: `money.shop.${table}`,
+				messages: amounts.slice(from, to).map((amount, i) => ({
+					key: JSON.stringify({ id: String(from + i) }),
+					value: JSON.stringify({
+						before: null,
+						after: `{"_id": ${from + i},"amount": {"$numberDecimal": "${amount}"}}`,
+						source: { connector: "mongodb", ts_ms: 1_760_000_000_000 + i },
+						op: "c",
+						ts_ms: 1_760_000_000_000 + i,
+					}),
+				})),
+			});
+		await vi.waitFor(
+			async () => {
+				for (const table of tables)
+					expect(await rowsIn(writer, table), table).toBe(to);
+			},
+			{ timeout: 60_000, interval: 500 },
+		);
+	}
+	expect(await running.end("SIGTERM"), writer.logTail()).toBe(0);
+	const read = async (table: string) => {
+		const found = await tableRows(writer.lake, table);
+		const rows = [...(found?.rows ?? [])].sort((a, b) =>
+			(a._id ?? "").localeCompare(b._id ?? ""),
+		);
+		return {
+			type: found?.snapshot.schema.fields.find(({ name }) => name === "amount")
+				?.type,
+			amounts: rows.map(({ amount }) => amount),
+			rescued: rows.map(({ _rescued_data }) => _rescued_data),
+		};
+	};
+	const numbers = await read("numbers");
+	// A value of more digits widens the column, as any other would.
+	expect(numbers.type).toBe("decimal(21,5)");
+	expect(numbers.amounts).toEqual([
+		"12.50000",
+		"-0.00010",
+		"9000.00000",
+		undefined,
+		"0.00005",
+	]);
+	expect(numbers.rescued[3]).toContain("NaN");
+	const fixed = await read("fixed");
+	expect(fixed.type).toBe("decimal(20,4)");
+	expect(fixed.amounts.slice(2)).toEqual(["9000.0000", undefined, undefined]);
+	expect(fixed.rescued[4]).toContain("0.00005");
+	expect(await read("texts")).toMatchObject({ type: "string", amounts });
+});
+
 async function underTest(
 	name: string,
 	tables: readonly string[],
 	batch: Readonly<Record<string, unknown>>,
+	sink: Readonly<Record<string, unknown>> = {},
 ): Promise<WriterUnderTest> {
 	await admin.createTopics({
 		topics: tables.map((table) => ({ topic: `${name}.shop.${table}` })),
@@ -153,7 +232,7 @@ async function underTest(
 		stack,
 		endpoint: proxy.endpoint,
 		include: tables.map((table) => `shop.${table}`),
-		sink: { writeMode: "append" },
+		sink: { writeMode: "append", ...sink },
 		batch,
 		env: { TRIBUTARY_KAFKA_SESSION_TIMEOUT_MS: "6000" },
 	});
