@@ -1,12 +1,10 @@
 import { BytesBuilder } from "../columnar/bytes-builder.ts";
-import type { DecimalType } from "../columnar/types.ts";
 import {
 	type StructField,
 	type StructType,
 	struct,
 } from "../columnar/types.ts";
 import type { Batch, Vector } from "../columnar/vector.ts";
-import type { SourceType } from "../resource/cdc-pipeline.ts";
 import {
 	type ChangeBatch,
 	type ChangeMessage,
@@ -17,6 +15,7 @@ import {
 } from "./change.ts";
 import { ChangeIdentity } from "./change-identity.ts";
 import type { TypedField } from "./connect-schema.ts";
+import type { DecoderOptions } from "./decoder-options.ts";
 import { type Envelope, EnvelopeReader } from "./envelope.ts";
 import { FlattenedRecords } from "./flattened.ts";
 import { ImageReader } from "./image.ts";
@@ -31,45 +30,9 @@ import {
 } from "./metadata-columns.ts";
 import { isBadInput, isChange, isEnvelope, other } from "./record-kind.ts";
 import { Rescued } from "./rescue.ts";
-import { type Documents, MAX_DEPTH, RowReader } from "./row.ts";
+import { RowReader } from "./row.ts";
+import { MAX_DEPTH } from "./row-options.ts";
 import { Journal, StructBuilder, typeOf } from "./slot.ts";
-
-export type {
-	ChangeBatch,
-	ChangeMessage,
-	DeadLetterCode,
-	Decoded,
-	SkipReason,
-} from "./change.ts";
-
-export interface DecoderOptions {
-	readonly source: SourceType;
-	readonly mode: "append" | "upsert";
-	/** Of the table as it is: its types win. */
-	readonly tableSchema?: StructType | undefined;
-	readonly deletes?: "hard" | "soft";
-	/** Whether fields that the table lacks become columns, or are rescued. */
-	readonly onNewColumn?: "add" | "rescue";
-	/** Whether a column gets a wider type for values that need it, or those are rescued. */
-	readonly onWiden?: "widen" | "rescue";
-	/** Whether a record that does not fit the table is a dead letter, instead of a row with rescued values. */
-	readonly frozen?: boolean;
-	/** What nested values become. */
-	readonly documents?: Documents;
-	/** Levels of nesting that are columns, or parts of variants; what lies deeper is JSON. */
-	readonly maxDepth?: number;
-	/** What new columns of MongoDB's decimals are; of strings without it. */
-	readonly decimals?: DecimalType | undefined;
-	/** Whether the last records of the table were flattened: then tombstones are deletes. */
-	readonly flattened?: boolean;
-	/** Where the key's columns are known already. */
-	readonly keyColumns?: readonly string[];
-	/** Asked of each change whose place in the source's log is known; what came before makes no row. */
-	readonly isRepeat?: (
-		change: ChangeIdentity,
-		message: ChangeMessage,
-	) => boolean;
-}
 
 /**
  * Turns the Debezium records of one table into columns. Records are decoded one after another;

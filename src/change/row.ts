@@ -1,7 +1,7 @@
 import { type DecimalType, struct } from "../columnar/types.ts";
 import { commonType } from "../columnar/widening.ts";
 import type { TypedField } from "./connect-schema.ts";
-import { type Reading, readScalar, widen } from "./document.ts";
+import { readScalar, widen } from "./document.ts";
 import { DocumentBuilder } from "./document-builder.ts";
 import { readDocument, readJsonText } from "./document-value.ts";
 import { opensExtended, readExtended } from "./extended-json.ts";
@@ -10,6 +10,12 @@ import { JsonSyntaxError } from "./json-input.ts";
 import { NumberReader } from "./number.ts";
 import { readQuickly } from "./quick.ts";
 import type { Rescued } from "./rescue.ts";
+import {
+	type Documents,
+	MAX_DEPTH,
+	type RowOptions,
+	type TextReader,
+} from "./row-options.ts";
 import {
 	DOCUMENT,
 	type Journal,
@@ -23,22 +29,6 @@ import {
 	UNTYPED,
 } from "./slot.ts";
 import { readTyped } from "./typed.ts";
-
-/**
- * Levels of columns that a table can have: others parse its schema with a limit of 128 levels of JSON, of
- * which a struct takes three.
- */
-export const MAX_DEPTH = 32;
-
-export type Documents = "columns" | "variant" | "json";
-
-/** Whether a column of another type than string could take a text. */
-export type TextReader = (
-	reading: Reading,
-	slot: Slot,
-	row: number,
-	text: string,
-) => boolean;
 
 const NO_INPUT = new JsonReader();
 
@@ -68,23 +58,7 @@ export class RowReader {
 	/** Names and positions of the containers around the value. */
 	readonly #path: (string | number)[] = [];
 
-	constructor(
-		journal: Journal,
-		rescued: Rescued,
-		options: {
-			readonly newFields: boolean;
-			/** Whether a column of the table may get a wider type. */
-			readonly widens: boolean;
-			/** Nested values become columns; or what is nested is one value, as a variant or JSON. */
-			readonly documents?: Documents;
-			/** Levels that are columns, or parts of variants; what lies deeper is JSON. */
-			readonly maxDepth?: number;
-			/** What a new column of MongoDB's decimals is; without it, as in keys, one of strings. */
-			readonly decimals?: DecimalType | undefined;
-			/** Reads strings into columns of other types than strings; without it they are rescued. */
-			readonly texts?: TextReader;
-		},
-	) {
+	constructor(journal: Journal, rescued: Rescued, options: RowOptions) {
 		this.journal = journal;
 		this.#rescued = rescued;
 		this.newFields = options.newFields;

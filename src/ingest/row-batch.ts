@@ -1,7 +1,8 @@
 import { JsonReader } from "../change/json.ts";
 import { JsonSyntaxError } from "../change/json-input.ts";
 import { Rescued } from "../change/rescue.ts";
-import { RowReader, type TextReader } from "../change/row.ts";
+import { RowReader } from "../change/row.ts";
+import type { TextReader } from "../change/row-options.ts";
 import {
 	Journal,
 	newBuilder,

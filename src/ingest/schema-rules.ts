@@ -1,4 +1,4 @@
-import type { Documents } from "../change/row.ts";
+import type { Documents } from "../change/row-options.ts";
 import type { StructField } from "../columnar/types.ts";
 
 /** What to do with values that a table does not fit yet. */

@@ -1,4 +1,4 @@
-import type { ChangeBatch } from "../change/decoder.ts";
+import type { ChangeBatch } from "../change/change.ts";
 import type { Action } from "../delta/actions.ts";
 import { commit } from "../delta/commit.ts";
 import type { Engine } from "../delta/engine.ts";

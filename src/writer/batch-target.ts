@@ -1,4 +1,4 @@
-import type { ChangeBatch } from "../change/decoder.ts";
+import type { ChangeBatch } from "../change/change.ts";
 import type { StructType } from "../columnar/types.ts";
 import type { Engine } from "../delta/engine.ts";
 import { newLayout } from "../delta/evolve.ts";

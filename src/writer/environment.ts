@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { MAX_DEPTH } from "../change/row.ts";
+import { MAX_DEPTH } from "../change/row-options.ts";
 import { ConfigError, messageOf } from "../errors.ts";
 import { saslConfig } from "../resource/kafka-sasl.ts";
 import { bytesQuantity, parseBytes } from "../resource/quantity.ts";

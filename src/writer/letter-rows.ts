@@ -1,4 +1,4 @@
-import type { ChangeBatch } from "../change/decoder.ts";
+import type { ChangeBatch } from "../change/change.ts";
 import { take } from "../columnar/batch.ts";
 import type { StructType } from "../columnar/types.ts";
 import type { Snapshot } from "../delta/snapshot.ts";

@@ -1,4 +1,4 @@
-import type { ChangeMessage } from "../change/decoder.ts";
+import type { ChangeMessage } from "../change/change.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import type { SourceRecord, TopicPartition } from "./source.ts";
 

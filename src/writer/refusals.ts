@@ -1,4 +1,4 @@
-import type { ChangeBatch, ChangeMessage } from "../change/decoder.ts";
+import type { ChangeBatch, ChangeMessage } from "../change/change.ts";
 import { take } from "../columnar/batch.ts";
 import type { StructType } from "../columnar/types.ts";
 import type { Engine } from "../delta/engine.ts";

@@ -1,4 +1,4 @@
-import type { ChangeBatch } from "../change/decoder.ts";
+import type { ChangeBatch } from "../change/change.ts";
 import type { DeadLetter } from "./dead-letter.ts";
 import type { RawRecord } from "./raw-message.ts";
 import { headOfText, keyHead, keyText, letterKeys } from "./row-key.ts";

@@ -1,4 +1,4 @@
-import type { ChangeBatch } from "../change/decoder.ts";
+import type { ChangeBatch } from "../change/change.ts";
 import { take } from "../columnar/batch.ts";
 import { dryEngine, type Engine } from "../delta/engine.ts";
 import { refusedRows } from "../delta/refused-rows.ts";

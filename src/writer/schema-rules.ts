@@ -1,4 +1,4 @@
-import { type Documents, MAX_DEPTH } from "../change/row.ts";
+import { type Documents, MAX_DEPTH } from "../change/row-options.ts";
 import type { DecimalType } from "../columnar/types.ts";
 import { ConfigError } from "../errors.ts";
 

@@ -1,4 +1,5 @@
-import { type DecoderOptions, TableDecoder } from "../change/decoder.ts";
+import { TableDecoder } from "../change/decoder.ts";
+import type { DecoderOptions } from "../change/decoder-options.ts";
 import { METADATA_COLUMNS } from "../change/metadata-columns.ts";
 import { mappingMode } from "../delta/column-mapping.ts";
 import { demandsOfRows, tableConstraints } from "../delta/constraints.ts";

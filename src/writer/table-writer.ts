@@ -1,6 +1,6 @@
-import type { ChangeMessage } from "../change/change.ts";
+import type { ChangeMessage, Decoded } from "../change/change.ts";
 import type { ChangeIdentity } from "../change/change-identity.ts";
-import type { Decoded, TableDecoder } from "../change/decoder.ts";
+import type { TableDecoder } from "../change/decoder.ts";
 import type { Engine } from "../delta/engine.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { IndexMemory } from "../index/key-index.ts";

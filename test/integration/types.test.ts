@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { MAX_DEPTH } from "../../src/change/row.ts";
+import { MAX_DEPTH } from "../../src/change/row-options.ts";
 import type { SourceType } from "../../src/resource/cdc-pipeline.ts";
 import { openStore } from "../../src/storage/open.ts";
 import { JUDGES, judged, ours } from "../support/judged.ts";

@@ -1,4 +1,4 @@
-import type { Decoded } from "../../src/change/decoder.ts";
+import type { Decoded } from "../../src/change/change.ts";
 import { toJson, valueAt } from "../../src/columnar/value.ts";
 import type { Engine } from "../../src/delta/engine.ts";
 import { readTable } from "../../src/delta/scan.ts";

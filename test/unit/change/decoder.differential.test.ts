@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
-import {
-	type ChangeMessage,
-	type DecoderOptions,
-	TableDecoder,
-} from "../../../src/change/decoder.ts";
+import type { ChangeMessage } from "../../../src/change/change.ts";
+import { TableDecoder } from "../../../src/change/decoder.ts";
+import type { DecoderOptions } from "../../../src/change/decoder-options.ts";
 import { METADATA_COLUMNS } from "../../../src/change/metadata-columns.ts";
 import { array, field, struct } from "../../../src/columnar/types.ts";
 import type { Batch } from "../../../src/columnar/vector.ts";

@@ -1,11 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
-import {
-	type ChangeBatch,
-	type Decoded,
-	TableDecoder,
-} from "../../../src/change/decoder.ts";
+import type { ChangeBatch, Decoded } from "../../../src/change/change.ts";
+import { TableDecoder } from "../../../src/change/decoder.ts";
 import { rowsOf } from "./rows.ts";
 
 const FIXTURES = resolve(import.meta.dirname, "../../fixtures/debezium");

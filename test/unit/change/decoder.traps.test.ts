@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
 import { relationalEnvelope } from "../../../bench/envelope.ts";
-import {
-	type ChangeMessage,
-	TableDecoder,
-} from "../../../src/change/decoder.ts";
+import type { ChangeMessage } from "../../../src/change/change.ts";
+import { TableDecoder } from "../../../src/change/decoder.ts";
 import { field, struct } from "../../../src/columnar/types.ts";
 import { rowsOf } from "./rows.ts";
 

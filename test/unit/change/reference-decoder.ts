@@ -1,9 +1,6 @@
+import type { ChangeMessage, Decoded } from "../../../src/change/change.ts";
 import type { TypedField } from "../../../src/change/connect-schema.ts";
-import type {
-	ChangeMessage,
-	Decoded,
-	DecoderOptions,
-} from "../../../src/change/decoder.ts";
+import type { DecoderOptions } from "../../../src/change/decoder-options.ts";
 import { RESERVED } from "../../../src/change/metadata-columns.ts";
 import type { DataType } from "../../../src/columnar/types.ts";
 import { canWiden, commonType } from "../../../src/columnar/widening.ts";

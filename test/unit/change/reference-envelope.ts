@@ -1,10 +1,10 @@
+import type { Decoded } from "../../../src/change/change.ts";
 import {
 	type ConnectSchema,
 	parseSchema,
 	type TypedField,
 	typedFields,
 } from "../../../src/change/connect-schema.ts";
-import type { Decoded } from "../../../src/change/decoder.ts";
 import { type Node, parseTree } from "./json-tree.ts";
 
 export interface ReferenceEnvelope {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ChangeBatch } from "../../../src/change/decoder.ts";
+import type { ChangeBatch } from "../../../src/change/change.ts";
 import { vectorOf } from "../../../src/columnar/literal.ts";
 import { field, struct } from "../../../src/columnar/types.ts";
 import { dryEngine } from "../../../src/delta/engine.ts";
