@@ -176,10 +176,14 @@ async function model(
 		try {
 			const base = await loadSnapshot(engine);
 			if (base === undefined) return;
+			// A table of nothing but deleted rows has no `value` yet.
+			const columns = ["value", "n"].filter((wanted) =>
+				base.schema.fields.some(({ name }) => name === wanted),
+			);
 			const result = await optimize(engine, base, {
 				targetBytes: 2000 + int(20_000),
 				purge: int(2) === 0,
-				...(int(3) === 0 ? { zOrderBy: ["value", "n"] } : {}),
+				...(int(3) === 0 ? { zOrderBy: columns } : {}),
 			});
 			carried += result.rowsCarried;
 		} catch (error) {
