@@ -1,4 +1,5 @@
 import kafkajs from "kafkajs";
+import { createTopics } from "../test/support/topics.ts";
 import type { EnvelopeText } from "./envelope.ts";
 
 const AT_ONCE = 500;
@@ -18,9 +19,10 @@ export async function openTopics(
 	});
 	const admin = kafka.admin();
 	await admin.connect();
-	await admin.createTopics({
-		topics: topics.map((topic) => ({ topic, numPartitions: partitions })),
-	});
+	await createTopics(
+		admin,
+		topics.map((topic) => ({ topic, numPartitions: partitions })),
+	);
 	await admin.disconnect();
 	const producer = kafka.producer();
 	await producer.connect();

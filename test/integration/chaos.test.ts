@@ -13,6 +13,7 @@ import {
 } from "../support/changes.ts";
 import { Chaos, schedule } from "../support/chaos.ts";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
+import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
@@ -44,12 +45,13 @@ beforeAll(async () => {
 	});
 	admin = kafka.admin();
 	await admin.connect();
-	await admin.createTopics({
-		topics: TABLES.map((table) => ({
+	await createTopics(
+		admin,
+		TABLES.map((table) => ({
 			topic: topicOf(table),
 			numPartitions: PARTITIONS,
 		})),
-	});
+	);
 	// What is sent again after a lost answer is not there twice.
 	producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
 	await producer.connect();

@@ -8,6 +8,7 @@ import { type Lake, type TableRows, tableRows } from "../../demo/lake.ts";
 import { field } from "../../src/columnar/types.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
 import { DeltaRs } from "../support/deltars.ts";
+import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const NAME = "others";
@@ -36,7 +37,7 @@ beforeAll(async () => {
 	});
 	const admin = kafka.admin();
 	await admin.connect();
-	await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 1 }] });
+	await createTopics(admin, [{ topic: TOPIC, numPartitions: 1 }]);
 	await admin.disconnect();
 	producer = kafka.producer();
 	await producer.connect();

@@ -11,6 +11,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type Stack, startStack } from "../../stack/components.ts";
 import { start } from "../../stack/process.ts";
+import { createTopics } from "../support/topics.ts";
 
 let dir: string;
 let stack: Stack;
@@ -90,7 +91,7 @@ test("a killed Kafka comes back at the same address with its topics", async () =
 		logLevel: logLevel.NOTHING,
 	}).admin();
 	await admin.connect();
-	await admin.createTopics({ topics: [{ topic: "kept" }] });
+	await createTopics(admin, [{ topic: "kept" }]);
 	kafka.kill("SIGKILL");
 	await kafka.restart();
 	expect(kafka.pid).not.toBe(before);

@@ -10,6 +10,7 @@ import {
 	NO_FAULTS,
 	startFaultProxy,
 } from "../support/fault-proxy.ts";
+import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const LONG = process.env.TEST_LONG === "1";
@@ -223,9 +224,10 @@ async function underTest(
 	batch: Readonly<Record<string, unknown>>,
 	sink: Readonly<Record<string, unknown>> = {},
 ): Promise<WriterUnderTest> {
-	await admin.createTopics({
-		topics: tables.map((table) => ({ topic: `${name}.shop.${table}` })),
-	});
+	await createTopics(
+		admin,
+		tables.map((table) => ({ topic: `${name}.shop.${table}` })),
+	);
 	const writer = new WriterUnderTest({
 		name,
 		dir,

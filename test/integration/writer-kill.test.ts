@@ -8,6 +8,7 @@ import { difference, tableRows } from "../../demo/lake.ts";
 import { openBelow } from "../../src/storage/open.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
 import { ChangingCollection, seeded } from "../support/changes.ts";
+import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
@@ -34,7 +35,7 @@ beforeAll(async () => {
 	});
 	admin = kafka.admin();
 	await admin.connect();
-	await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 2 }] });
+	await createTopics(admin, [{ topic: TOPIC, numPartitions: 2 }]);
 	producer = kafka.producer();
 	await producer.connect();
 });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createWriterMetrics } from "../../src/observe/metrics.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
 import { ChangingCollection, seeded } from "../support/changes.ts";
+import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const TOPIC = "figures.shop.orders";
@@ -28,7 +29,7 @@ beforeAll(async () => {
 	});
 	const admin = kafka.admin();
 	await admin.connect();
-	await admin.createTopics({ topics: [{ topic: TOPIC, numPartitions: 1 }] });
+	await createTopics(admin, [{ topic: TOPIC, numPartitions: 1 }]);
 	await admin.disconnect();
 	producer = kafka.producer();
 	await producer.connect();
