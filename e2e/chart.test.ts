@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -267,4 +267,31 @@ test("uninstalling leaves the definitions and the pipelines, and installing agai
 	expect(await get("{.metadata.uid}", "cdcp", "kept", "-n", "data")).toBe(uid);
 	await helm("install", CHART, "--set", OUR_IMAGE, "--wait", "--timeout", "5m");
 	expect(await get("{.metadata.uid}", "cdcp", "kept", "-n", "data")).toBe(uid);
+});
+
+test("manifests/install.yaml, applied as the page says, is an operator at work", async () => {
+	await helm("uninstall", "--wait");
+	const manifest = await readFile(join(ROOT, "manifests/install.yaml"), "utf8");
+	const ours = manifest
+		.replaceAll(/"?tributary:\d+\.\d+\.\d+"?/g, `"${IMAGE}"`)
+		.replaceAll("IfNotPresent", "Never");
+	expect(ours.split(IMAGE)).toHaveLength(3);
+	await cluster.kubectlWith(ours, "apply", "--server-side", "-f", "-");
+	await cluster.kubectl(
+		...["rollout", "status", "deployment/tributary", "-n", SYSTEM],
+		"--timeout=180s",
+	);
+	await cluster.kubectl(
+		...["patch", "cdcp", "kept", "-n", "data", "--type=merge"],
+		...["-p", '{"spec":{"writer":{"replicas":2}}}'],
+	);
+	await vi.waitFor(async () => {
+		const [wanted, observed] = (
+			await get(
+				"{.metadata.generation}/{.status.observedGeneration}",
+				...["cdcp", "kept", "-n", "data"],
+			)
+		).split("/");
+		expect(observed).toBe(wanted);
+	}, minutes(1));
 });

@@ -424,6 +424,28 @@ test("a writer that no node has room for is told, and a smaller one comes by its
 	await becomesReady(SHOP);
 });
 
+test("a pool of nodes that is not there is told in the scheduler's words, and a system's priority is refused", async () => {
+	const pool = (name: string | null) =>
+		patch({ writer: { scheduling: { nodeSelector: { pool: name } } } });
+	await pool("nowhere");
+	await vi.waitFor(
+		async () =>
+			expect(await condition(SHOP, "WriterReady")).toMatchObject({
+				status: "False",
+				reason: "WriterUnschedulable",
+				message: expect.stringMatching(/node affinity\/selector/),
+			}),
+		minutes(2),
+	);
+	await pool(null);
+	await becomesReady(SHOP);
+	await expect(
+		patch({
+			writer: { scheduling: { priorityClassName: "system-node-critical" } },
+		}),
+	).rejects.toThrow(/must not be one of the system's classes/);
+});
+
 describe.runIf(LONG)("what takes longer", () => {
 	test("a drained node: the writer is evicted, waits to be told, and comes back", async () => {
 		const before = (await writers())[0]?.metadata.uid;
