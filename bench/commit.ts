@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { loadSnapshot } from "../src/delta/snapshot.ts";
 import { openStore, storageCredentials } from "../src/storage/open.ts";
 import { JUDGES_PYTHON, startS3 } from "../stack/components.ts";
+import { median } from "./median.ts";
 
 /**
  * Appends of one row, each a Parquet file and a commit: by one process and by four on one table, in a
@@ -190,9 +191,4 @@ async function check(location: string, processes: number): Promise<void> {
 async function ended(child: ChildProcess): Promise<void> {
 	if (child.exitCode === null && child.signalCode === null)
 		await once(child, "exit");
-}
-
-function median(numbers: readonly number[]): number {
-	const sorted = [...numbers].sort((a, b) => a - b);
-	return sorted[sorted.length >> 1] ?? Number.NaN;
 }

@@ -24,6 +24,7 @@ import { DeadLetterTable } from "../src/writer/dead-letter-table.ts";
 import { TableWriter } from "../src/writer/table-writer.ts";
 import { JUDGES_PYTHON, memoryOf } from "../stack/components.ts";
 import { mongoEnvelope } from "./envelope.ts";
+import { median } from "./median.ts";
 
 /**
  * Upserts of MongoDB envelopes of about 1 KB into tables of two sizes: batches of 50,000 changes of
@@ -160,11 +161,6 @@ async function start(size: number, dir: string): Promise<Run> {
 			else child.kill();
 		},
 	};
-}
-
-function median(values: readonly number[]): number {
-	const sorted = [...values].sort((a, b) => a - b);
-	return sorted[sorted.length >> 1] ?? Number.NaN;
 }
 
 function print(name: string, result: Totals | Result, events: number): void {

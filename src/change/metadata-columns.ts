@@ -1,6 +1,6 @@
 import { I64Builder } from "../columnar/builder.ts";
 import { BytesBuilder } from "../columnar/bytes-builder.ts";
-import { resized } from "../columnar/growth.ts";
+import { INITIAL, resized } from "../columnar/growth.ts";
 import { constantVector } from "../columnar/literal.ts";
 import { field, type StructField } from "../columnar/types.ts";
 import type { Vector } from "../columnar/vector.ts";
@@ -114,5 +114,3 @@ function everyByte(length: number): Int32Array {
 	for (let row = 0; row <= length; row++) offsets[row] = row;
 	return offsets;
 }
-
-const INITIAL = 128;

@@ -1,5 +1,5 @@
 import { type LeafBuilder, newLeafBuilder } from "../columnar/builder.ts";
-import { resized, roomLike } from "../columnar/growth.ts";
+import { INITIAL, resized, roomLike } from "../columnar/growth.ts";
 import { Presence } from "../columnar/presence.ts";
 import {
 	type DataType,
@@ -234,7 +234,6 @@ export class StructBuilder {
 }
 
 const NONE: ReadonlySet<string> = new Set();
-const INITIAL = 128;
 
 export class ListBuilder {
 	readonly kind = "list";

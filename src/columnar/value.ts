@@ -168,7 +168,7 @@ function variantText({ metadata, value }: Row): string {
 }
 
 /** A decimal, not a row that happens to have such fields: those have no bigint and number. */
-function isDecimal(
+export function isDecimal(
 	value: Value,
 ): value is { readonly unscaled: bigint; readonly scale: number } {
 	return (

@@ -4,6 +4,7 @@ import {
 	dateText,
 	decimalText,
 	formatValue,
+	isDecimal,
 	timestampText,
 } from "../columnar/value.ts";
 import type { Value } from "../columnar/vector.ts";
@@ -203,19 +204,6 @@ function binaryText(bytes: Uint8Array): string | null {
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function isDecimal(
-	value: Value,
-): value is { readonly unscaled: bigint; readonly scale: number } {
-	return (
-		typeof value === "object" &&
-		value !== null &&
-		"unscaled" in value &&
-		typeof value.unscaled === "bigint" &&
-		"scale" in value &&
-		typeof value.scale === "number"
-	);
-}
 
 function typeName(type: DataType): string {
 	return typeof type === "string" ? type : type.type;

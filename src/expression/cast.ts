@@ -1,12 +1,16 @@
 import { type DataType, decimalParts } from "../columnar/types.ts";
-import { dateText, decimalText, timestampText } from "../columnar/value.ts";
+import {
+	dateText,
+	decimalText,
+	isDecimal,
+	timestampText,
+} from "../columnar/value.ts";
 import type { Value } from "../columnar/vector.ts";
 import { failed } from "./errors.ts";
 import {
 	type Decimal,
 	doubleOf,
 	fits,
-	isDecimal,
 	javaNumberText,
 	parseDecimal,
 	rescale,

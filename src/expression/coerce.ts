@@ -1,14 +1,10 @@
 import { type DataType, decimalParts } from "../columnar/types.ts";
+import { isDecimal } from "../columnar/value.ts";
 import type { Bound } from "./bound.ts";
 import { canCast, castCanFail, castValue } from "./cast.ts";
 import { ExpressionError, invalid, unsupported } from "./errors.ts";
 import type { Arithmetic } from "./expression.ts";
-import {
-	isDecimal,
-	MAX_PRECISION,
-	parseDecimal,
-	typeOfDecimal,
-} from "./number.ts";
+import { MAX_PRECISION, parseDecimal, typeOfDecimal } from "./number.ts";
 import { typeText } from "./type-name.ts";
 
 /**

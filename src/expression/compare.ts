@@ -1,7 +1,7 @@
+import { isDecimal } from "../columnar/value.ts";
 import type { Value } from "../columnar/vector.ts";
 import type { Column } from "./column.ts";
 import { invalid } from "./errors.ts";
-import { isDecimal } from "./number.ts";
 
 /**
  * The order of two values of one type that are not null: negative, 0 or positive. NaN equals NaN

@@ -1,5 +1,4 @@
 import type { DecimalType } from "../columnar/types.ts";
-import type { Value } from "../columnar/vector.ts";
 
 export interface Decimal {
 	readonly unscaled: bigint;
@@ -55,17 +54,6 @@ export function divideHalfUp(dividend: bigint, divisor: bigint): bigint {
 export function fits(unscaled: bigint, precision: number): boolean {
 	const limit = 10n ** BigInt(precision);
 	return unscaled < limit && unscaled > -limit;
-}
-
-export function isDecimal(value: Value): value is Decimal & Value {
-	return (
-		typeof value === "object" &&
-		value !== null &&
-		"unscaled" in value &&
-		typeof value.unscaled === "bigint" &&
-		"scale" in value &&
-		typeof value.scale === "number"
-	);
 }
 
 /** The nearest double. */

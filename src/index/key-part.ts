@@ -1,5 +1,5 @@
 import type { DataType } from "../columnar/types.ts";
-import { decimalText, valueAt } from "../columnar/value.ts";
+import { decimalText, isDecimal, valueAt } from "../columnar/value.ts";
 import type { Value, Vector } from "../columnar/vector.ts";
 import { rescuedInside, rescuedText } from "./rescued.ts";
 
@@ -135,19 +135,6 @@ function canonicalText(value: Value): string {
 		.map(([key, inner]) => `${key}:${canonicalText(inner)}`)
 		.sort()
 		.join(",")}}`;
-}
-
-function isDecimal(
-	value: Value,
-): value is { readonly unscaled: bigint; readonly scale: number } {
-	return (
-		typeof value === "object" &&
-		value !== null &&
-		"unscaled" in value &&
-		typeof value.unscaled === "bigint" &&
-		"scale" in value &&
-		typeof value.scale === "number"
-	);
 }
 
 function textOf(kind: number, text: string): Uint8Array {

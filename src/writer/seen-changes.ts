@@ -113,11 +113,10 @@ export class SeenChanges {
 	}
 
 	#grow(size: number): void {
-		const [high, low, runs] = [this.#high, this.#low, this.#runs];
 		this.#size = size;
-		this.#high = resized(high, size);
-		this.#low = resized(low, size);
-		this.#runs = resized(runs, size);
+		this.#high = resized(this.#high, size);
+		this.#low = resized(this.#low, size);
+		this.#runs = resized(this.#runs, size);
 		this.#before = new Int32Array(size);
 		this.#last = new Int32Array(size);
 		this.#chained = 0;

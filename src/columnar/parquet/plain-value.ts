@@ -1,5 +1,6 @@
 import type { DataType } from "../types.ts";
 import { decimalParts } from "../types.ts";
+import { isDecimal } from "../value.ts";
 import type { Value } from "../vector.ts";
 import type { SchemaElement } from "./metadata.ts";
 
@@ -128,17 +129,4 @@ function bits64(value: bigint): readonly Uint8Array[] {
 	const bytes = new Uint8Array(8);
 	new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, value), true);
 	return [bytes];
-}
-
-function isDecimal(
-	value: Value,
-): value is { readonly unscaled: bigint; readonly scale: number } {
-	return (
-		typeof value === "object" &&
-		value !== null &&
-		"unscaled" in value &&
-		typeof value.unscaled === "bigint" &&
-		"scale" in value &&
-		typeof value.scale === "number"
-	);
 }
