@@ -128,7 +128,8 @@ describe.skipIf(!Spark.installed)("expressions as Spark has them", () => {
 			const batch = randomBatch(random, 12);
 			await viewOf("sample", batch);
 			const all = Array.from({ length: 100 }, () => {
-				const text = randomPredicate(random);
+				// Spark rewrites a BETWEEN so that what it compares is computed once, before any guard.
+				const text = randomPredicate(random, { eagerBetween: true });
 				bindPredicate(parseExpression(text), batch.schema);
 				return { text, values: ours(text, batch) };
 			});
@@ -146,9 +147,6 @@ describe.skipIf(!Spark.installed)("expressions as Spark has them", () => {
 							([one]) => one,
 							(error: unknown) => String(error).slice(0, 300),
 						));
-					// Spark computes what a BETWEEN compares before the conditions that guard it.
-					if (text.includes("BETWEEN") && String(spark_).includes("BY_ZERO"))
-						continue;
 					expect(values, `seed ${seed}: ${text}`).toEqual(spark_);
 					compared++;
 				}

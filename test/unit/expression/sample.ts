@@ -149,8 +149,23 @@ export function randomBatch(
 
 const OPERATORS = ["=", "<>", "<", "<=", ">", ">=", "<=>"];
 
-/** The text of a predicate over `SCHEMA`; some fail for some rows. */
-export function randomPredicate(random: Random, depth = 3): string {
+/** Of what is computed from columns, what fails for some rows. */
+const FAILING = ["10 / i", "CAST(t AS int)", "l - 1"];
+
+/**
+ * The text of a predicate over `SCHEMA`; some fail for some rows. With `eagerBetween` it is one for an engine
+ * that computes what a BETWEEN compares before the conditions that guard the BETWEEN: under a guard,
+ * what may fail is compared by two comparisons then, which the engine guards as it should.
+ */
+export function randomPredicate(
+	random: Random,
+	options: {
+		readonly depth?: number;
+		readonly eagerBetween?: boolean;
+		readonly guarded?: boolean;
+	} = {},
+): string {
+	const { depth = 3, eagerBetween = false, guarded = false } = options;
 	const some = (values: readonly string[]): string =>
 		values[random(values.length)] as string;
 	const small = (): number => random(40) - 12;
@@ -210,12 +225,16 @@ export function randomPredicate(random: Random, depth = 3): string {
 		"length(t)": number,
 	};
 	if (depth > 0 && random(2) === 0) {
-		const inner = (): string => `(${randomPredicate(random, depth - 1)})`;
+		const part = (guarded: boolean): string =>
+			`(${randomPredicate(random, { depth: depth - 1, eagerBetween, guarded })})`;
+		const alone = (): string => part(guarded);
+		const inner = (): string => part(true);
 		return some([
 			`${inner()} AND ${inner()}`,
 			`${inner()} OR ${inner()}`,
-			`NOT ${inner()}`,
-			`${inner()} IS ${some(["", "NOT "])}${some(["TRUE", "FALSE", "NULL"])}`,
+			`NOT ${alone()}`,
+			`${alone()} IS ${some(["", "NOT "])}${some(["TRUE", "FALSE", "NULL"])}`,
+			// A null on the left guards what is on the right, as does a false of an AND.
 			`${inner()} = ${inner()}`,
 			`CASE WHEN ${inner()} THEN ${inner()} ELSE ${inner()} END`,
 			`coalesce(${inner()}, ${inner()})`,
@@ -227,8 +246,13 @@ export function randomPredicate(random: Random, depth = 3): string {
 		case 0:
 			return `${column} ${some(["", "NOT "])}IN (${literal()}, ${literal()}${some(["", ", NULL"])})`;
 		case 1:
-		case 2:
-			return `${column} ${some(["", "NOT "])}BETWEEN ${literal()} AND ${literal()}`;
+		case 2: {
+			const not = some(["", "NOT "]);
+			const [low, high] = [literal(), literal()];
+			return eagerBetween && guarded && FAILING.includes(column)
+				? `${not}(${column} >= ${low} AND ${column} <= ${high})`
+				: `${column} ${not}BETWEEN ${low} AND ${high}`;
+		}
 		case 3:
 			return `${some(["i", "l", "t", "b", "st.a", "st", "x", "d"])} IS ${some(["", "NOT "])}NULL`;
 		case 4:
