@@ -67,6 +67,7 @@ const stack = await startStack({
 	dir,
 	components: ["kafka", "s3"],
 	buckets: ["lake"],
+	steady: true,
 });
 try {
 	for (const [name, shape] of Object.entries(SHAPES))

@@ -41,6 +41,7 @@ const stack = await startStack({
 	dir,
 	components: ["kafka", "s3"],
 	buckets: ["lake"],
+	steady: true,
 });
 try {
 	await measure();

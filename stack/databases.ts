@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { installed } from "./cache.ts";
+import { java } from "./java.ts";
 import {
 	answersTcp,
 	freePorts,
@@ -224,17 +225,13 @@ export async function startMongoDouble(
 		{
 			name: "mongo-double",
 			place,
-			argv: [
-				"java",
-				"-Xms64m",
-				"-Xmx512m",
-				"-XX:+UseSerialGC",
-				`-Dport=${port}`,
-				`-Dhost=${host}`,
-				"-cp",
-				`${installed("mongo-double", "classes")}:${join(installed("mongo-double", "lib"), "*")}`,
-				"MongoDouble",
-			],
+			argv: java(place, {
+				component: "mongo-double",
+				heap: [64, 512],
+				classPath: `${installed("mongo-double", "classes")}:${join(installed("mongo-double", "lib"), "*")}`,
+				flags: [`-Dport=${port}`, `-Dhost=${host}`],
+				run: ["MongoDouble"],
+			}),
 			ready: () => answersTcp(host, port),
 		},
 		{

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Kafka, logLevel } from "kafkajs";
 import { installed } from "./cache.ts";
+import { java } from "./java.ts";
 import {
 	answersHttp,
 	answersTcp,
@@ -77,43 +78,20 @@ export async function startKafka(
 		].join("\n"),
 	);
 	if (!existsSync(join(dir, "data/meta.properties")))
-		execFileSync(
-			"java",
-			[
-				LOGGING,
-				"-Xmx128m",
-				"-XX:+UseSerialGC",
-				"-XX:TieredStopAtLevel=1",
-				"-cp",
-				lib,
-				"kafka.tools.StorageTool",
-				"format",
-				"--standalone",
-				// One word, because an id may begin with a dash.
-				`--cluster-id=${Buffer.from(randomUUID().replaceAll("-", ""), "hex").toString("base64url")}`,
-				"-c",
-				properties,
-				...(place.secured === undefined ? [] : scramUsers(place.secured)),
-			],
-			{ stdio: "pipe" },
-		);
+		format(properties, lib, place.secured);
 	const bootstrap = `${host}:${port}`;
 	return await start(
 		{
 			name: "kafka",
 			place,
 			cwd: dir,
-			argv: [
-				"java",
-				"-Xms128m",
-				"-Xmx512m",
-				"-XX:+UseSerialGC",
-				LOGGING,
-				"-cp",
-				lib,
-				"kafka.Kafka",
-				properties,
-			],
+			argv: java(place, {
+				component: "kafka",
+				heap: [128, 512],
+				classPath: lib,
+				flags: [LOGGING],
+				run: ["kafka.Kafka", properties],
+			}),
 			ready: async () => {
 				if (!(await answersTcp(host, port))) return false;
 				const admin = new Kafka({
@@ -136,6 +114,33 @@ export async function startKafka(
 			}),
 		},
 	);
+}
+
+function format(
+	properties: string,
+	lib: string,
+	secured: SecuredListener | undefined,
+): void {
+	const [command = "", ...argv] = java(
+		{},
+		{
+			component: "kafka",
+			heap: [16, 128],
+			classPath: lib,
+			flags: [LOGGING],
+			run: [
+				"kafka.tools.StorageTool",
+				"format",
+				"--standalone",
+				// One word, because an id may begin with a dash.
+				`--cluster-id=${Buffer.from(randomUUID().replaceAll("-", ""), "hex").toString("base64url")}`,
+				"-c",
+				properties,
+				...(secured === undefined ? [] : scramUsers(secured)),
+			],
+		},
+	);
+	execFileSync(command, argv, { stdio: "pipe" });
 }
 
 function security({
@@ -266,20 +271,18 @@ export async function startConnect(
 			name: "connect",
 			place,
 			cwd: dir,
-			argv: [
-				"java",
-				"-Xms128m",
-				"-Xmx768m",
-				"-XX:+UseSerialGC",
-				LOGGING,
-				...(secured === undefined
-					? []
-					: [`-Djava.security.auth.login.config=${jaas}`]),
-				"-cp",
-				lib,
-				"org.apache.kafka.connect.cli.ConnectDistributed",
-				properties,
-			],
+			argv: java(place, {
+				component: "connect",
+				heap: [128, 768],
+				classPath: lib,
+				flags: [
+					LOGGING,
+					...(secured === undefined
+						? []
+						: [`-Djava.security.auth.login.config=${jaas}`]),
+				],
+				run: ["org.apache.kafka.connect.cli.ConnectDistributed", properties],
+			}),
 			ready: () =>
 				secured === undefined
 					? answersHttp(`${url}/connectors`)

@@ -23,6 +23,10 @@ export interface Place {
 	readonly host?: string;
 	/** Run inside this process's network namespace. */
 	readonly netnsPid?: number | undefined;
+	/** JVMs compile what they run often as well as they can: for measurements. */
+	readonly steady?: boolean;
+	/** A JVM leaves an archive of its classes here when it ends in good order. */
+	readonly archiveTo?: string;
 }
 
 export interface Command {

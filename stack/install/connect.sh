@@ -15,3 +15,5 @@ build() {
 	rm -rf "$OUT/download"
 }
 provide connect 4.3.1-3.6.1 "$STACK"/connect/pom.xml "$STACK"/connect/plugins/*.xml -- build
+# Connect starts only beside Kafka.
+[ ! -e "$TRIBUTARY_CACHE/kafka" ] || archive_classes connect

@@ -9,3 +9,4 @@ build() {
 	ls "$OUT"/lib/kafka_2.13-4.3.1.jar >/dev/null
 }
 provide kafka 4.3.1 "$STACK/kafka/pom.xml" -- build
+archive_classes kafka
