@@ -76,14 +76,17 @@ export function decodeBitmap(
 export function unionRows(a: DeletedRows, b: DeletedRows): DeletedRows {
 	const merged = new Uint32Array(a.length + b.length);
 	let [i, j, length] = [0, 0, 0];
-	while (i < a.length || j < b.length) {
-		const x = a[i] ?? Number.POSITIVE_INFINITY;
-		const y = b[j] ?? Number.POSITIVE_INFINITY;
+	while (i < a.length && j < b.length) {
+		const x = a[i] as number;
+		const y = b[j] as number;
 		if (x <= y) i++;
 		if (y <= x) j++;
 		merged[length++] = Math.min(x, y);
 	}
-	return merged.slice(0, length);
+	const rest = i < a.length ? a.subarray(i) : b.subarray(j);
+	merged.set(rest, length);
+	length += rest.length;
+	return length === merged.length ? merged : merged.slice(0, length);
 }
 
 /** Rows of `a` that are not in `b`. */

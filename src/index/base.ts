@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { Disk, DiskFile } from "../storage/disk.ts";
-import type { KeyBatch } from "./key-batch.ts";
+import { BatchKey, type KeyBatch } from "./key-batch.ts";
 import type { IndexMemory } from "./memory.ts";
 import { NO_FILE } from "./overlay.ts";
 import {
@@ -28,7 +28,8 @@ export interface BaseInfo {
 /** The place of a key that was looked for nowhere yet. */
 export const UNKNOWN = 0xff_ff_ff_ff;
 
-const CHUNK_PAGES = 1024;
+/** Pages that are read at once when all are. */
+const LOT_PAGES = 1024;
 
 /** All keys as they were when it was written, ascending, on disk. */
 export class Base {
@@ -43,7 +44,11 @@ export class Base {
 		info: BaseInfo,
 		file: DiskFile,
 		firsts: Uint32Array,
-		options: { readonly name: string; readonly memory: IndexMemory },
+		options: {
+			readonly name: string;
+			readonly memory: IndexMemory;
+			readonly cache: PageCache | undefined;
+		},
 	) {
 		this.info = info;
 		this.#file = file;
@@ -51,14 +56,24 @@ export class Base {
 		this.#name = options.name;
 		this.#memory = options.memory;
 		this.#memory.addPages(firsts.byteLength);
-		this.#cache = new PageCache(file, { ...options, pages: info.pages });
+		this.#cache =
+			options.cache ??
+			new PageCache(options.memory, {
+				name: options.name,
+				pages: info.pages,
+			});
+		this.#cache.reach(info.pages);
 	}
 
-	/** @throws IndexDamagedError when the file is missing or is not what was written */
+	/**
+	 * `cache` may have pages of the base already.
+	 * @throws IndexDamagedError when the file is missing or is not what was written
+	 */
 	static async open(
 		disk: Disk,
 		info: BaseInfo,
 		memory: IndexMemory,
+		cache?: PageCache,
 	): Promise<Base> {
 		const name = `${disk.name}/${info.file}`;
 		const file = await disk.open(info.file);
@@ -77,6 +92,7 @@ export class Base {
 		return new Base(info, file, new Uint32Array(bytes.buffer), {
 			name,
 			memory,
+			cache,
 		});
 	}
 
@@ -93,6 +109,7 @@ export class Base {
 		const { words } = keys;
 		const firsts = this.#firsts;
 		const pages = new Uint32Array(order.length);
+		const wanted = new BatchKey(keys);
 		try {
 			for (let at = 0, page = 0; at < order.length; ) {
 				const from = at;
@@ -109,7 +126,7 @@ export class Base {
 					if (missing.length === WINDOW_PAGES) break;
 					missing.push(page);
 				}
-				if (missing.length > 0) await this.#cache.load(missing);
+				if (missing.length > 0) await this.#cache.load(this.#file, missing);
 				let current = -1;
 				let words32: Uint32Array = firsts;
 				for (let n = from; n < at; n++) {
@@ -119,7 +136,7 @@ export class Base {
 						current = pages[n] as number;
 						words32 = this.#cache.page(current);
 					}
-					const entry = findInPage(words32, keys, key);
+					const entry = findInPage(words32, wanted.be(key));
 					files[key] =
 						entry < 0 ? NO_FILE : (words32[entry + 4] as number) & 0xff_ff_ff;
 					rows[key] = entry < 0 ? 0 : (words32[entry + 5] as number);
@@ -130,31 +147,44 @@ export class Base {
 		}
 	}
 
+	/** The first word of a page's first key; beyond all words for a page that is not there. */
+	first(page: number): number {
+		return this.#firsts[page] ?? 2 ** 32;
+	}
+
+	/** Gives the memory of pages back; whether each was in memory, by page. */
+	empty(): Uint8Array {
+		return this.#cache.empty();
+	}
+
 	/**
-	 * The pages in order; each is overwritten by the next ones.
+	 * The pages in order, many at once; each lot is overwritten by the next.
 	 * @throws IndexDamagedError for a page that is not what was written
 	 */
-	async *pages(): AsyncGenerator<Uint32Array, void, undefined> {
-		const chunk = new Uint8Array(CHUNK_PAGES * PAGE_BYTES);
-		for (let page = 0; page < this.info.pages; page += CHUNK_PAGES) {
-			const count = Math.min(CHUNK_PAGES, this.info.pages - page);
+	async *lots(): AsyncGenerator<readonly Uint32Array[], void, undefined> {
+		const lot = new Uint8Array(LOT_PAGES * PAGE_BYTES);
+		for (let page = 0; page < this.info.pages; page += LOT_PAGES) {
+			const count = Math.min(LOT_PAGES, this.info.pages - page);
 			const read = await this.#file.read(
 				page * PAGE_BYTES,
-				chunk.subarray(0, count * PAGE_BYTES),
+				lot.subarray(0, count * PAGE_BYTES),
 			);
-			for (let n = 0; n < count; n++) {
+			yield Array.from({ length: count }, (_, n) => {
 				const start = n * PAGE_BYTES;
-				checkPage(
-					chunk.subarray(start, Math.min(start + PAGE_BYTES, read)),
-					this.#name,
+				const words = new Uint32Array(
+					lot.buffer,
+					start,
+					start + PAGE_BYTES <= read ? PAGE_WORDS : 0,
 				);
-				yield new Uint32Array(chunk.buffer, start, PAGE_WORDS);
-			}
+				checkPage(words, this.#name);
+				return words;
+			});
 		}
 	}
 
 	async close(): Promise<void> {
 		this.#memory.addPages(-this.#firsts.byteLength);
-		await this.#cache.close();
+		this.#cache.close();
+		await this.#file.close();
 	}
 }

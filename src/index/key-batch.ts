@@ -14,6 +14,42 @@ export interface KeyBatch {
 	readonly tailEnds: Uint32Array;
 }
 
+/** One key: four words at `at`, its kind, and its tail. */
+export interface Key {
+	readonly words: Uint32Array;
+	readonly at: number;
+	readonly kind: number;
+	readonly tails: Uint8Array;
+	readonly tailFrom: number;
+	readonly tailTo: number;
+}
+
+/** The keys of a batch, one after another, without an object for each. */
+export class BatchKey implements Key {
+	readonly words: Uint32Array;
+	readonly tails: Uint8Array;
+	readonly #keys: KeyBatch;
+	at = 0;
+	kind = 0;
+	tailFrom = 0;
+	tailTo = 0;
+
+	constructor(keys: KeyBatch) {
+		this.#keys = keys;
+		this.words = keys.words;
+		this.tails = keys.tails;
+	}
+
+	/** Becomes key `i`. */
+	be(i: number): this {
+		this.at = i * 4;
+		this.kind = this.#keys.kinds[i] as number;
+		this.tailFrom = tailStart(this.#keys, i);
+		this.tailTo = this.#keys.tailEnds[i] as number;
+		return this;
+	}
+}
+
 /** The longest tail, bytes: a SHA-512. A page holds many of them. */
 export const MAX_TAIL = 64;
 /** Kinds from here on have tails. */

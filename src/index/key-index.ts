@@ -19,6 +19,7 @@ import type { IndexMemory } from "./memory.ts";
 import { mergeBase } from "./merge.ts";
 import { NO_FILE, Overlay } from "./overlay.ts";
 import { IndexDamagedError, PAGE_BYTES } from "./page.ts";
+import { PageCache } from "./page-cache.ts";
 
 export { IndexMemory } from "./memory.ts";
 export { NO_FILE } from "./overlay.ts";
@@ -290,39 +291,62 @@ export class KeyIndex {
 	/** Writes a new base; the manifest that names it is the point at which it counts. */
 	async #merge(): Promise<void> {
 		const generation = this.#generation + 1;
-		const info = await mergeBase(this.#disk, {
-			base: this.#base,
-			overlay: this.#overlay,
-			file: baseName(generation),
-			alive: (file) =>
-				this.files.key(file) !== undefined || this.#coming.has(file),
+		const file = baseName(generation);
+		const cache = new PageCache(this.#memory, {
+			name: `${this.#disk.name}/${file}`,
+			pages: this.#baseInfo?.pages ?? 0,
 		});
-		// Until it stands for a version, there is nothing to find again.
-		if (this.#version >= 0)
-			await this.#disk.replace(
-				MANIFEST,
-				encodeManifest({
-					...this.#identity,
-					generation,
-					version: this.#version,
-					base: info,
-					next: this.files.next,
-					files: [...this.files.entries()],
-				}),
-			);
-		await this.#closeFiles();
-		await this.#disk.remove(journalName(this.#generation));
-		await this.#disk.remove(baseName(this.#generation));
-		this.#generation = generation;
-		this.#overlay.clear();
-		this.#count();
-		await this.#openBase(info);
+		try {
+			const info = await mergeBase(this.#disk, {
+				base: this.#base,
+				overlay: this.#overlay,
+				file,
+				alive: this.#alive(),
+				cache,
+			});
+			// Until it stands for a version, there is nothing to find again.
+			if (this.#version >= 0)
+				await this.#disk.replace(
+					MANIFEST,
+					encodeManifest({
+						...this.#identity,
+						generation,
+						version: this.#version,
+						base: info,
+						next: this.files.next,
+						files: [...this.files.entries()],
+					}),
+				);
+			await this.#closeFiles();
+			await this.#disk.remove(journalName(this.#generation));
+			await this.#disk.remove(baseName(this.#generation));
+			this.#generation = generation;
+			this.#overlay.clear();
+			this.#count();
+			await this.#openBase(info, cache);
+		} catch (error) {
+			cache.close();
+			throw error;
+		}
+		if (this.#base === undefined) cache.close();
 	}
 
-	async #openBase(info: BaseInfo | undefined): Promise<void> {
+	/** By number, 1 for files that places may be in. */
+	#alive(): Uint8Array {
+		const alive = new Uint8Array(this.files.next);
+		for (let number = 0; number < alive.length; number++)
+			if (this.files.key(number) !== undefined || this.#coming.has(number))
+				alive[number] = 1;
+		return alive;
+	}
+
+	async #openBase(
+		info: BaseInfo | undefined,
+		cache?: PageCache,
+	): Promise<void> {
 		this.#baseInfo = info;
 		if (info !== undefined && info.pages > 0)
-			this.#base = await Base.open(this.#disk, info, this.#memory);
+			this.#base = await Base.open(this.#disk, info, this.#memory, cache);
 	}
 
 	async #closeFiles(): Promise<void> {

@@ -1,102 +1,84 @@
-import { crc32 } from "node:zlib";
 import type { Disk } from "../storage/disk.ts";
 import type { Base, BaseInfo } from "./base.ts";
-import { FIRST_HASHED_KIND, sameTail } from "./key-batch.ts";
-import { NO_FILE, type Overlay } from "./overlay.ts";
-import { entriesOf, entryAt, PAGE_BYTES, PageBuilder } from "./page.ts";
+import { BaseWriter, type Placed } from "./base-writer.ts";
+import { FIRST_HASHED_KIND, type Key, sameTail } from "./key-batch.ts";
+import type { Overlay } from "./overlay.ts";
+import { entriesOf, entryAt, PAGE_BYTES } from "./page.ts";
+import type { PageCache } from "./page-cache.ts";
 
-const FLUSH_BYTES = 1024 * 1024;
+/** Changed keys that are added between two looks at how much there is to write. */
+const STRETCH = 16_384;
 
-/** Writes base and overlay as a new base, without deleted keys and places in files that are gone. */
+/**
+ * Writes base and overlay as a new base, without deleted keys and places in files that are gone. Where
+ * keys only changed their places, pages are copied and their entries written over: of a mirror whose
+ * rows are updated that is nearly all. The base's pages in memory are given up, and those made of them
+ * are put into `cache`.
+ * @throws IndexDamagedError when the base is not what was written
+ */
 export async function mergeBase(
 	disk: Disk,
 	options: {
 		readonly base: Base | undefined;
 		readonly overlay: Overlay;
 		readonly file: string;
-		readonly alive: (file: number) => boolean;
+		/** By file number, 1 for those that places may be in. */
+		readonly alive: Uint8Array;
+		readonly cache: PageCache;
 	},
 ): Promise<BaseInfo> {
-	const { base, overlay, file, alive } = options;
+	const { base, overlay, file, alive, cache } = options;
+	const inMemory = base?.empty();
 	const out = await disk.append(file, 0);
 	try {
-		let firsts = new Uint32Array(64);
-		let pages = 0;
-		let entries = 0;
-		let buffer = new Uint8Array(16 * PAGE_BYTES);
-		let buffered = 0;
-		const builder = new PageBuilder((page, first) => {
-			if (pages === firsts.length) {
-				const larger = new Uint32Array(pages * 2);
-				larger.set(firsts);
-				firsts = larger;
-			}
-			firsts[pages++] = first;
-			if (buffered + PAGE_BYTES > buffer.length) {
-				const larger = new Uint8Array(buffer.length * 2);
-				larger.set(buffer);
-				buffer = larger;
-			}
-			buffer.set(page, buffered);
-			buffered += PAGE_BYTES;
+		let page = 0;
+		const writer = new BaseWriter(out, {
+			alive,
+			onPage: (made, words) => {
+				if (inMemory?.[page] === 1) cache.put(made, words);
+			},
 		});
-		const flush = async (): Promise<void> => {
-			await out.append(buffer.subarray(0, buffered));
-			buffered = 0;
-		};
-		const add = (source: Source): void => {
-			const number = (source.words[source.at + 4] as number) & NO_FILE;
-			if (number === NO_FILE || !alive(number)) return;
-			entries++;
-			builder.add(
-				source.words,
-				source.at,
-				source.tails,
-				source.tailFrom,
-				source.tailTo,
-			);
-		};
-		const changed = new OverlayCursor(overlay);
-		for await (const page of base?.pages() ?? []) {
-			const old = new PageCursor(page);
-			while (old.more) {
-				const w0 = old.words[old.at] as number;
-				while (changed.more && changed.first < w0) {
-					add(changed);
-					changed.next();
+		const changes = new Changes(overlay);
+		if (base !== undefined)
+			for await (const lot of base.lots()) {
+				for (const words of lot) {
+					changes.takeBelow(base.first(page + 1));
+					if (!writer.patch(words, changes)) mergePage(writer, words, changes);
+					page++;
 				}
-				if (!changed.more || changed.first !== w0 || !changed.replaces(old))
-					add(old);
-				old.next();
+				await writer.flush();
 			}
-			if (buffered >= FLUSH_BYTES) await flush();
+		while (changes.takeSome(STRETCH)) {
+			for (const change of changes) writer.add(change, change.place);
+			await writer.flush();
 		}
-		while (changed.more) {
-			add(changed);
-			changed.next();
-			if (buffered >= FLUSH_BYTES) await flush();
-		}
-		builder.finish();
-		await flush();
-		const directory = new Uint8Array(firsts.buffer, 0, pages * 4);
-		await out.append(directory);
-		await out.sync();
-		return { file, pages, entries, directory: crc32(directory) };
+		return await writer.finish(file);
 	} finally {
 		await out.close();
 	}
 }
 
-/** An entry: its words, and its tail. */
-interface Source {
-	readonly words: Uint32Array;
-	readonly at: number;
-	readonly tails: Uint8Array;
-	readonly tailFrom: number;
-	readonly tailTo: number;
+/** Entries of a page and changes, by their first words. */
+function mergePage(
+	writer: BaseWriter,
+	page: Uint32Array,
+	changes: Changes,
+): void {
+	const old = new PageEntry(page);
+	for (const change of changes) {
+		const w0 = change.words[change.at] as number;
+		for (; old.more && (old.words[old.at] as number) < w0; old.next())
+			writer.add(old, old.place);
+		// Of the keys with this first word, those that did not change.
+		for (; old.more && old.words[old.at] === w0; old.next())
+			if (!changes.has(old)) writer.add(old, old.place);
+		writer.add(change, change.place);
+	}
+	for (; old.more; old.next()) writer.add(old, old.place);
 }
 
-class PageCursor implements Source {
+/** The entries of a page, one after another. */
+class PageEntry implements Placed {
 	readonly words: Uint32Array;
 	readonly tails: Uint8Array;
 	at = 0;
@@ -115,6 +97,18 @@ class PageCursor implements Source {
 		return this.#n < entriesOf(this.words);
 	}
 
+	get place(): number {
+		return this.words[this.at + 4] as number;
+	}
+
+	get row(): number {
+		return this.words[this.at + 5] as number;
+	}
+
+	get kind(): number {
+		return this.place >>> 24;
+	}
+
 	next(): void {
 		this.#n++;
 		this.#settle();
@@ -125,91 +119,117 @@ class PageCursor implements Source {
 		this.at = entryAt(this.#n);
 		// Behind the last tail; that of an inline key is empty.
 		this.tailFrom = this.tailTo;
-		if ((this.words[this.at + 4] as number) >>> 24 < FIRST_HASHED_KIND) return;
+		if (this.kind < FIRST_HASHED_KIND) return;
 		const length = this.tails[this.tailTo] as number;
 		this.tailFrom = this.tailTo + 1;
 		this.tailTo = this.tailFrom + length;
 	}
 }
 
-class OverlayCursor implements Source {
+/** The overlay's keys in order, some at a time; it is each of them in turn when it is gone through. */
+class Changes implements Placed, Iterable<Placed>, Iterator<Placed, undefined> {
 	readonly words: Uint32Array;
 	readonly tails: Uint8Array;
-	/** Slots of the same first word as the current one, and the current one's place among them. */
-	#run: number[] = [];
+	readonly #sorted: Uint32Array;
+	readonly #result: IteratorYieldResult<Placed> = { done: false, value: this };
+	/** Those that were taken. */
+	#from = 0;
+	#to = 0;
 	#n = 0;
-	#ahead: number | undefined;
-	readonly #slots: Iterator<number, void, undefined>;
+	at = 0;
 
 	constructor(overlay: Overlay) {
 		this.words = overlay.slots;
 		this.tails = overlay.heap;
-		this.#slots = overlay.sorted();
-		this.#ahead = this.#slots.next().value ?? undefined;
-		this.#fill();
+		this.#sorted = overlay.sorted();
 	}
 
-	get more(): boolean {
-		return this.#n < this.#run.length;
+	/** Takes the next ones whose first word is below `end`. */
+	takeBelow(end: number): void {
+		this.#from = this.#to;
+		while (
+			this.#to < this.#sorted.length &&
+			(this.words[this.#sorted[this.#to] as number] as number) < end
+		)
+			this.#to++;
 	}
 
-	get at(): number {
-		return this.#run[this.#n] as number;
+	/** Takes the next `count` and those with the first word of the last; whether there were any. */
+	takeSome(count: number): boolean {
+		const last = this.#sorted[
+			Math.min(this.#to + count, this.#sorted.length) - 1
+		] as number;
+		this.takeBelow((this.words[last] as number) + 1);
+		return this.#from < this.#to;
 	}
 
-	get first(): number {
-		return this.words[this.at] as number;
+	[Symbol.iterator](): this {
+		this.#n = this.#from;
+		return this;
+	}
+
+	next(): IteratorResult<Placed, undefined> {
+		if (this.#n >= this.#to) return { done: true, value: undefined };
+		this.at = this.#sorted[this.#n++] as number;
+		return this.#result;
+	}
+
+	get place(): number {
+		return this.words[this.at + 4] as number;
+	}
+
+	get row(): number {
+		return this.words[this.at + 5] as number;
+	}
+
+	get kind(): number {
+		return this.place >>> 24;
 	}
 
 	get tailFrom(): number {
-		return this.#hashed(this.at) ? (this.words[this.at + 6] as number) + 1 : 0;
+		return this.#tail(this.at);
 	}
 
 	get tailTo(): number {
-		return this.#hashed(this.at)
-			? this.tailFrom + (this.tails[this.tailFrom - 1] as number)
-			: 0;
+		return this.#tailEnd(this.at);
 	}
 
-	next(): void {
-		if (++this.#n === this.#run.length) this.#fill();
+	/** Whether one of those that were taken is this key. */
+	has(key: Key): boolean {
+		const { words } = this;
+		for (let n = this.#from; n < this.#to; n++) {
+			const at = this.#sorted[n] as number;
+			if (
+				words[at] === key.words[key.at] &&
+				words[at + 1] === key.words[key.at + 1] &&
+				words[at + 2] === key.words[key.at + 2] &&
+				words[at + 3] === key.words[key.at + 3] &&
+				(words[at + 4] as number) >>> 24 === key.kind &&
+				sameTail(
+					this.tails,
+					this.#tail(at),
+					this.#tailEnd(at),
+					key.tails,
+					key.tailFrom,
+					key.tailTo,
+				)
+			)
+				return true;
+		}
+		return false;
 	}
 
-	/** Whether one of the keys with the current first word is that of an entry of the base. */
-	replaces(entry: Source): boolean {
-		return this.#run.some((at) => {
-			for (let word = 1; word < 4; word++)
-				if (this.words[at + word] !== entry.words[entry.at + word])
-					return false;
-			const kind = (this.words[at + 4] as number) >>> 24;
-			if (kind !== (entry.words[entry.at + 4] as number) >>> 24) return false;
-			if (!this.#hashed(at)) return true;
-			const from = (this.words[at + 6] as number) + 1;
-			return sameTail(
-				this.tails,
-				from,
-				from + (this.tails[from - 1] as number),
-				entry.tails,
-				entry.tailFrom,
-				entry.tailTo,
-			);
-		});
+	/** Where the tail of a slot begins, behind its length; an inline key has none. */
+	#tail(at: number): number {
+		return this.#hashed(at) ? (this.words[at + 6] as number) + 1 : 0;
+	}
+
+	#tailEnd(at: number): number {
+		const from = this.#tail(at);
+		return this.#hashed(at) ? from + (this.tails[from - 1] as number) : 0;
 	}
 
 	#hashed(at: number): boolean {
 		return (this.words[at + 4] as number) >>> 24 >= FIRST_HASHED_KIND;
-	}
-
-	#fill(): void {
-		this.#run = [];
-		this.#n = 0;
-		while (
-			this.#ahead !== undefined &&
-			(this.#run[0] === undefined ||
-				this.words[this.#ahead] === this.words[this.#run[0]])
-		) {
-			this.#run.push(this.#ahead);
-			this.#ahead = this.#slots.next().value ?? undefined;
-		}
 	}
 }

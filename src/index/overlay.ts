@@ -117,22 +117,26 @@ export class Overlay {
 	 * Slots by the first word of their keys. A key is never before its home and never behind the next
 	 * free slot, so only keys between two free slots have to be put in order.
 	 */
-	*sorted(): Generator<number, void, undefined> {
+	sorted(): Uint32Array {
 		const slots = this.#slots;
-		let run: number[] = [];
-		const first = (at: number): number => slots[at] as number;
+		const sorted = new Uint32Array(this.size);
+		let count = 0;
+		let run = 0;
 		for (let at = 0; at < slots.length; at += SLOT_WORDS) {
-			if ((slots[at + 4] as number) >>> 24 !== 0) {
-				run.push(at);
+			if ((slots[at + 4] as number) >>> 24 === 0) {
+				run = count;
 				continue;
 			}
-			if (run.length === 0) continue;
-			if (run.length > 1) run.sort((a, b) => first(a) - first(b));
-			yield* run;
-			run = [];
+			const first = slots[at] as number;
+			let n = count++;
+			for (; n > run; n--) {
+				const before = sorted[n - 1] as number;
+				if ((slots[before] as number) <= first) break;
+				sorted[n] = before;
+			}
+			sorted[n] = at;
 		}
-		run.sort((a, b) => first(a) - first(b));
-		yield* run;
+		return sorted;
 	}
 
 	#bitsFor(size: number): number {

@@ -28,9 +28,9 @@ interface Span {
 /** Pages of one file in memory, as many as there is room for. */
 export class PageCache implements Reclaimable {
 	readonly #memory: IndexMemory;
-	readonly #file: DiskFile;
 	readonly #name: string;
-	readonly #frameOf: Int32Array;
+	/** By page; -1 for one that is not in memory. */
+	#frameOf: Int32Array;
 	readonly #slabs: Uint32Array[] = [];
 	#pageOf = new Int32Array(0);
 	/** The look-up window that last used a frame. */
@@ -44,20 +44,25 @@ export class PageCache implements Reclaimable {
 	#buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 	readonly #passing = new Map<number, Uint32Array>();
 
+	/** `name` is that of the file, for messages. */
 	constructor(
-		file: DiskFile,
-		options: {
-			readonly name: string;
-			readonly pages: number;
-			readonly memory: IndexMemory;
-		},
+		memory: IndexMemory,
+		options: { readonly name: string; readonly pages: number },
 	) {
-		this.#file = file;
+		this.#memory = memory;
 		this.#name = options.name;
-		this.#memory = options.memory;
 		this.#frameOf = new Int32Array(options.pages).fill(-1);
 		this.#memory.addPages(this.#frameOf.byteLength);
 		this.#memory.touch(this);
+	}
+
+	/** Pages below `pages` may be asked for. */
+	reach(pages: number): void {
+		const before = this.#frameOf;
+		if (pages <= before.length) return;
+		this.#frameOf = new Int32Array(pages).fill(-1, before.length);
+		this.#frameOf.set(before);
+		this.#memory.addPages(this.#frameOf.byteLength - before.byteLength);
 	}
 
 	/** From here on the pages that are asked for stay, until the next call or `endWindow`. */
@@ -95,7 +100,7 @@ export class PageCache implements Reclaimable {
 	 * for this window.
 	 * @throws IndexDamagedError when they are not what was written
 	 */
-	async load(pages: readonly number[]): Promise<void> {
+	async load(file: DiskFile, pages: readonly number[]): Promise<void> {
 		const spans: Span[] = [];
 		let size = 0;
 		for (const page of pages) {
@@ -117,37 +122,53 @@ export class PageCache implements Reclaimable {
 			this.#memory.addPages(size * PAGE_BYTES - this.#buffer.length);
 			this.#buffer = new Uint8Array(size * PAGE_BYTES);
 		}
-		await Promise.all(spans.map((span) => this.#read(span)));
+		await Promise.all(spans.map((span) => this.#read(file, span)));
 	}
 
-	async #read({ from, to, at, wanted }: Span): Promise<void> {
+	/** Takes a page as it is written, unless there is no room. */
+	put(page: number, words: Uint32Array): void {
+		const frame = this.#freeFrame();
+		if (frame < 0) return;
+		if (page >= this.#frameOf.length) this.reach(page + 1 + (page >>> 3));
+		this.#keep(page, words, frame);
+	}
+
+	/** Gives all pages up; whether each was in memory, by page. */
+	empty(): Uint8Array {
+		const had = Uint8Array.from(this.#frameOf, (frame) => (frame < 0 ? 0 : 1));
+		this.reclaim();
+		return had;
+	}
+
+	async #read(file: DiskFile, { from, to, at, wanted }: Span): Promise<void> {
 		const start = at * PAGE_BYTES;
 		const bytes = this.#buffer.subarray(
 			start,
 			start + (to - from) * PAGE_BYTES,
 		);
-		const read = await this.#file.read(from * PAGE_BYTES, bytes);
+		const read = await file.read(from * PAGE_BYTES, bytes);
 		if (read < bytes.length)
 			throw new IndexDamagedError(
 				`${this.#name} ends at ${from * PAGE_BYTES + read} bytes; the index is made again from the table`,
 			);
 		for (const page of wanted) {
-			const one = (page - from) * PAGE_BYTES;
-			checkPage(bytes.subarray(one, one + PAGE_BYTES), this.#name);
 			const words = new Uint32Array(
 				bytes.buffer,
-				bytes.byteOffset + one,
+				bytes.byteOffset + (page - from) * PAGE_BYTES,
 				PAGE_WORDS,
 			);
+			checkPage(words, this.#name);
 			const frame = this.#freeFrame();
 			if (frame < 0) this.#passing.set(page, words);
-			else {
-				this.#frameOf[page] = frame;
-				this.#pageOf[frame] = page;
-				this.#usedBy[frame] = this.#window;
-				this.page(page).set(words);
-			}
+			else this.#keep(page, words, frame);
 		}
+	}
+
+	#keep(page: number, words: Uint32Array, frame: number): void {
+		this.#frameOf[page] = frame;
+		this.#pageOf[frame] = page;
+		this.#usedBy[frame] = this.#window;
+		this.page(page).set(words);
 	}
 
 	reclaim(): void {
@@ -160,13 +181,13 @@ export class PageCache implements Reclaimable {
 		this.#frameOf.fill(-1);
 	}
 
-	async close(): Promise<void> {
+	close(): void {
 		this.#busy = false;
 		this.reclaim();
 		this.#memory.addPages(-this.#frameOf.byteLength - this.#buffer.length);
+		this.#frameOf = new Int32Array(0);
 		this.#buffer = new Uint8Array(0);
 		this.#memory.forget(this);
-		await this.#file.close();
 	}
 
 	/** A new frame, or now and then one of a page that this window does not need; else -1. */

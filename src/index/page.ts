@@ -1,11 +1,6 @@
 import { crc32 } from "node:zlib";
 import { TributaryError } from "../errors.ts";
-import {
-	FIRST_HASHED_KIND,
-	type KeyBatch,
-	sameTail,
-	tailStart,
-} from "./key-batch.ts";
+import { FIRST_HASHED_KIND, type Key, sameTail } from "./key-batch.ts";
 
 /*
  * A page of the base, 1 KiB, words little-endian:
@@ -31,15 +26,23 @@ export class IndexDamagedError extends TributaryError {
 	}
 }
 
-export function checkPage(bytes: Uint8Array, where: string): void {
-	const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-	if (
-		bytes.length !== PAGE_BYTES ||
-		crc32(view.subarray(4)) !== view.readUInt32LE(0)
-	)
+/** @throws IndexDamagedError when the page is not what was written */
+export function checkPage(page: Uint32Array, where: string): void {
+	if (page.length !== PAGE_WORDS || checksum(page) !== page[0])
 		throw new IndexDamagedError(
 			`${where}: the checksum of a page is wrong; the index is made again from the table`,
 		);
+}
+
+/** Writes the checksum of a page whose content is complete. */
+export function sealPage(page: Uint32Array): void {
+	page[0] = checksum(page);
+}
+
+function checksum(page: Uint32Array): number {
+	return crc32(
+		new Uint8Array(page.buffer, page.byteOffset + 4, PAGE_BYTES - 4),
+	);
 }
 
 export function entriesOf(page: Uint32Array): number {
@@ -52,14 +55,10 @@ export function entryAt(n: number): number {
 }
 
 /** The word at which the key's entry begins in a page; -1 when it is not there. */
-export function findInPage(
-	page: Uint32Array,
-	keys: KeyBatch,
-	i: number,
-): number {
+export function findInPage(page: Uint32Array, key: Key): number {
 	const count = entriesOf(page);
-	const { words } = keys;
-	const w0 = words[i * 4] as number;
+	const { words, at: of, kind } = key;
+	const w0 = words[of] as number;
 	let low = 0;
 	let high = count;
 	while (low < high) {
@@ -71,24 +70,18 @@ export function findInPage(
 		const at = entryAt(n);
 		if (page[at] !== w0) break;
 		if (
-			(page[at + 4] as number) >>> 24 === keys.kinds[i] &&
-			page[at + 1] === words[i * 4 + 1] &&
-			page[at + 2] === words[i * 4 + 2] &&
-			page[at + 3] === words[i * 4 + 3] &&
-			tailIs(page, n, keys, i)
+			(page[at + 4] as number) >>> 24 === kind &&
+			page[at + 1] === words[of + 1] &&
+			page[at + 2] === words[of + 2] &&
+			page[at + 3] === words[of + 3] &&
+			(kind < FIRST_HASHED_KIND || tailIs(page, n, key))
 		)
 			return at;
 	}
 	return -1;
 }
 
-function tailIs(
-	page: Uint32Array,
-	n: number,
-	keys: KeyBatch,
-	i: number,
-): boolean {
-	if ((keys.kinds[i] as number) < FIRST_HASHED_KIND) return true;
+function tailIs(page: Uint32Array, n: number, key: Key): boolean {
 	const bytes = new Uint8Array(page.buffer, page.byteOffset, PAGE_BYTES);
 	let at = entryAt(entriesOf(page)) * 4;
 	for (let before = 0; before < n; before++)
@@ -99,17 +92,17 @@ function tailIs(
 		bytes,
 		at + 1,
 		at + 1 + length,
-		keys.tails,
-		tailStart(keys, i),
-		keys.tailEnds[i] as number,
+		key.tails,
+		key.tailFrom,
+		key.tailTo,
 	);
 }
 
 /** Fills pages with entries that come in order. */
 export class PageBuilder {
-	readonly #emit: (page: Uint8Array, firstWord: number) => void;
-	readonly #page = new Uint8Array(PAGE_BYTES);
-	readonly #words = new Uint32Array(this.#page.buffer);
+	readonly #emit: (page: Uint32Array, used: number) => void;
+	readonly #words = new Uint32Array(PAGE_WORDS);
+	readonly #page = new Uint8Array(this.#words.buffer);
 	readonly #tails = new Uint8Array(PAGE_BYTES);
 	#count = 0;
 	#tailSize = 0;
@@ -117,19 +110,18 @@ export class PageBuilder {
 	#runCount = 0;
 	#runTails = 0;
 
-	/** `emit` has to copy what it wants to keep of the page. */
-	constructor(emit: (page: Uint8Array, firstWord: number) => void) {
+	/** `emit` gets pages, to be copied, and how many bytes of them are in use. */
+	constructor(emit: (page: Uint32Array, used: number) => void) {
 		this.#emit = emit;
 	}
 
-	/** An entry at a word of `from`; `tail` is empty for an inline key. */
-	add(
-		from: Uint32Array,
-		at: number,
-		tails: Uint8Array,
-		tailFrom: number,
-		tailTo: number,
-	): void {
+	/** Nothing waits for its page to be full. */
+	get empty(): boolean {
+		return this.#count === 0;
+	}
+
+	/** An entry at a word of `words`; the tail is empty for an inline key. */
+	add({ words: from, at, tails, tailFrom, tailTo }: Omit<Key, "kind">): void {
 		const w0 = from[at] as number;
 		if (this.#count === 0 || this.#words[entryAt(this.#count - 1)] !== w0) {
 			this.#runCount = this.#count;
@@ -183,7 +175,7 @@ export class PageBuilder {
 		this.#words[1] = count;
 		this.#page.set(this.#tails.subarray(0, tailSize), end);
 		this.#page.fill(0, end + tailSize);
-		this.#words[0] = crc32(this.#page.subarray(4));
-		this.#emit(this.#page, this.#words[entryAt(0)] as number);
+		sealPage(this.#words);
+		this.#emit(this.#words, end + tailSize);
 	}
 }
