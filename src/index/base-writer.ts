@@ -76,7 +76,7 @@ export class BaseWriter {
 		const patched = this.#patched;
 		patched.set(page);
 		for (const change of changes) {
-			const at = findInPage(patched, change);
+			const at = findInPage(patched, 0, change);
 			if (at < 0 || !this.isAlive(change.place)) return false;
 			patched[at + 4] = change.place;
 			patched[at + 5] = change.row;

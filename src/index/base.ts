@@ -10,7 +10,7 @@ import {
 	PAGE_BYTES,
 	PAGE_WORDS,
 } from "./page.ts";
-import { PageCache, WINDOW_PAGES } from "./page-cache.ts";
+import { type PageCache, WINDOW_PAGES } from "./page-cache.ts";
 
 /*
  * A base file: its pages, then their first words, one u32 each. What it holds never changes; the
@@ -47,7 +47,7 @@ export class Base {
 		options: {
 			readonly name: string;
 			readonly memory: IndexMemory;
-			readonly cache: PageCache | undefined;
+			readonly cache: PageCache;
 		},
 	) {
 		this.info = info;
@@ -56,24 +56,19 @@ export class Base {
 		this.#name = options.name;
 		this.#memory = options.memory;
 		this.#memory.addPages(firsts.byteLength);
-		this.#cache =
-			options.cache ??
-			new PageCache(options.memory, {
-				name: options.name,
-				pages: info.pages,
-			});
+		this.#cache = options.cache;
 		this.#cache.reach(info.pages);
 	}
 
 	/**
-	 * `cache` may have pages of the base already.
+	 * `cache` has no pages, or pages of this base.
 	 * @throws IndexDamagedError when the file is missing or is not what was written
 	 */
 	static async open(
 		disk: Disk,
 		info: BaseInfo,
 		memory: IndexMemory,
-		cache?: PageCache,
+		cache: PageCache,
 	): Promise<Base> {
 		const name = `${disk.name}/${info.file}`;
 		const file = await disk.open(info.file);
@@ -126,20 +121,24 @@ export class Base {
 					if (missing.length === WINDOW_PAGES) break;
 					missing.push(page);
 				}
-				if (missing.length > 0) await this.#cache.load(this.#file, missing);
+				if (missing.length > 0)
+					await this.#cache.load(this.#file, this.#name, missing);
 				let current = -1;
-				let words32: Uint32Array = firsts;
+				let page32: Uint32Array = firsts;
+				let start = 0;
 				for (let n = from; n < at; n++) {
 					const key = order[n] as number;
 					if (files[key] !== UNKNOWN) continue;
 					if (pages[n] !== current) {
 						current = pages[n] as number;
-						words32 = this.#cache.page(current);
+						this.#cache.select(current);
+						page32 = this.#cache.words;
+						start = this.#cache.start;
 					}
-					const entry = findInPage(words32, wanted.be(key));
+					const entry = findInPage(page32, start, wanted.be(key));
 					files[key] =
-						entry < 0 ? NO_FILE : (words32[entry + 4] as number) & 0xff_ff_ff;
-					rows[key] = entry < 0 ? 0 : (words32[entry + 5] as number);
+						entry < 0 ? NO_FILE : (page32[entry + 4] as number) & 0xff_ff_ff;
+					rows[key] = entry < 0 ? 0 : (page32[entry + 5] as number);
 				}
 			}
 		} finally {
@@ -152,27 +151,31 @@ export class Base {
 		return this.#firsts[page] ?? 2 ** 32;
 	}
 
-	/** Gives the memory of pages back; whether each was in memory, by page. */
-	empty(): Uint8Array {
-		return this.#cache.empty();
-	}
-
 	/**
-	 * The pages in order, many at once; each lot is overwritten by the next.
+	 * The pages in order, many at once: those in memory, and others as they are read, which the next lot
+	 * overwrites.
 	 * @throws IndexDamagedError for a page that is not what was written
 	 */
 	async *lots(): AsyncGenerator<readonly Uint32Array[], void, undefined> {
-		const lot = new Uint8Array(LOT_PAGES * PAGE_BYTES);
-		for (let page = 0; page < this.info.pages; page += LOT_PAGES) {
-			const count = Math.min(LOT_PAGES, this.info.pages - page);
-			const read = await this.#file.read(
-				page * PAGE_BYTES,
-				lot.subarray(0, count * PAGE_BYTES),
-			);
-			yield Array.from({ length: count }, (_, n) => {
+		const buffer = new Uint8Array(LOT_PAGES * PAGE_BYTES);
+		const cache = this.#cache;
+		for (let from = 0; from < this.info.pages; from += LOT_PAGES) {
+			const count = Math.min(LOT_PAGES, this.info.pages - from);
+			const pages = Array.from({ length: count }, (_, n) => from + n);
+			const read = pages.every((page) => cache.has(page))
+				? 0
+				: await this.#file.read(
+						from * PAGE_BYTES,
+						buffer.subarray(0, count * PAGE_BYTES),
+					);
+			yield pages.map((page, n) => {
+				if (cache.has(page)) {
+					cache.select(page);
+					return cache.words.subarray(cache.start, cache.start + PAGE_WORDS);
+				}
 				const start = n * PAGE_BYTES;
 				const words = new Uint32Array(
-					lot.buffer,
+					buffer.buffer,
 					start,
 					start + PAGE_BYTES <= read ? PAGE_WORDS : 0,
 				);
@@ -184,7 +187,6 @@ export class Base {
 
 	async close(): Promise<void> {
 		this.#memory.addPages(-this.#firsts.byteLength);
-		this.#cache.close();
 		await this.#file.close();
 	}
 }

@@ -58,6 +58,7 @@ export class KeyIndex {
 	readonly #memory: IndexMemory;
 	readonly #identity: IndexIdentity;
 	readonly #overlay = new Overlay();
+	readonly #cache: PageCache;
 	#base: Base | undefined;
 	#baseInfo: BaseInfo | undefined;
 	#generation = 0;
@@ -73,6 +74,7 @@ export class KeyIndex {
 	private constructor(options: KeyIndexOptions, unused: string | undefined) {
 		this.#disk = options.disk;
 		this.#memory = options.memory;
+		this.#cache = new PageCache(options.memory);
 		this.#identity = options.identity;
 		this.unused = unused;
 	}
@@ -190,6 +192,7 @@ export class KeyIndex {
 	async begin(): Promise<void> {
 		await this.#disk.remove(MANIFEST);
 		await this.#closeFiles();
+		this.#cache.clear();
 		for (const file of await this.#disk.list())
 			if (file !== MANIFEST) await this.#disk.remove(file);
 		this.#overlay.clear();
@@ -220,6 +223,7 @@ export class KeyIndex {
 
 	async close(): Promise<void> {
 		await this.#closeFiles();
+		this.#cache.close();
 		this.#memory.addChanges(-this.#counted);
 		this.#counted = 0;
 	}
@@ -291,44 +295,33 @@ export class KeyIndex {
 	/** Writes a new base; the manifest that names it is the point at which it counts. */
 	async #merge(): Promise<void> {
 		const generation = this.#generation + 1;
-		const file = baseName(generation);
-		const cache = new PageCache(this.#memory, {
-			name: `${this.#disk.name}/${file}`,
-			pages: this.#baseInfo?.pages ?? 0,
+		const info = await mergeBase(this.#disk, {
+			base: this.#base,
+			overlay: this.#overlay,
+			file: baseName(generation),
+			alive: this.#alive(),
+			cache: this.#cache,
 		});
-		try {
-			const info = await mergeBase(this.#disk, {
-				base: this.#base,
-				overlay: this.#overlay,
-				file,
-				alive: this.#alive(),
-				cache,
-			});
-			// Until it stands for a version, there is nothing to find again.
-			if (this.#version >= 0)
-				await this.#disk.replace(
-					MANIFEST,
-					encodeManifest({
-						...this.#identity,
-						generation,
-						version: this.#version,
-						base: info,
-						next: this.files.next,
-						files: [...this.files.entries()],
-					}),
-				);
-			await this.#closeFiles();
-			await this.#disk.remove(journalName(this.#generation));
-			await this.#disk.remove(baseName(this.#generation));
-			this.#generation = generation;
-			this.#overlay.clear();
-			this.#count();
-			await this.#openBase(info, cache);
-		} catch (error) {
-			cache.close();
-			throw error;
-		}
-		if (this.#base === undefined) cache.close();
+		// Until it stands for a version, there is nothing to find again.
+		if (this.#version >= 0)
+			await this.#disk.replace(
+				MANIFEST,
+				encodeManifest({
+					...this.#identity,
+					generation,
+					version: this.#version,
+					base: info,
+					next: this.files.next,
+					files: [...this.files.entries()],
+				}),
+			);
+		await this.#closeFiles();
+		await this.#disk.remove(journalName(this.#generation));
+		await this.#disk.remove(baseName(this.#generation));
+		this.#generation = generation;
+		this.#overlay.clear();
+		this.#count();
+		await this.#openBase(info);
 	}
 
 	/** By number, 1 for files that places may be in. */
@@ -340,13 +333,10 @@ export class KeyIndex {
 		return alive;
 	}
 
-	async #openBase(
-		info: BaseInfo | undefined,
-		cache?: PageCache,
-	): Promise<void> {
+	async #openBase(info: BaseInfo | undefined): Promise<void> {
 		this.#baseInfo = info;
 		if (info !== undefined && info.pages > 0)
-			this.#base = await Base.open(this.#disk, info, this.#memory, cache);
+			this.#base = await Base.open(this.#disk, info, this.#memory, this.#cache);
 	}
 
 	async #closeFiles(): Promise<void> {

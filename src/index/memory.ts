@@ -4,7 +4,7 @@ export interface Reclaimable {
 	reclaim(): void;
 }
 
-/** What changes may take before they are merged; the rest is for pages of the bases. */
+/** What changes may take before they are merged, even if pages of the bases could use it. */
 const CHANGES_SHARE = 1 / 4;
 
 /** The memory that the indexes of a process may use together, bytes. */
@@ -12,6 +12,8 @@ export class IndexMemory {
 	readonly limit: number;
 	#changes = 0;
 	#pages = 0;
+	/** Pages have found no room because changes took more than their share. */
+	#crowded = false;
 	/** Caches, least recently used first. */
 	readonly #caches = new Set<Reclaimable>();
 
@@ -23,20 +25,28 @@ export class IndexMemory {
 		return this.#changes + this.#pages;
 	}
 
-	/** What changes take above their share. */
+	/** What changes take above what they may: their share, and what no page has a use for. */
 	changesAbove(more: number): number {
-		return this.#changes + more - this.limit * CHANGES_SHARE;
+		const least = this.limit * CHANGES_SHARE;
+		const may = this.#crowded
+			? least
+			: Math.max(least, this.limit - this.#pages);
+		return this.#changes + more - may;
 	}
 
 	/** Whether there is room for `bytes` of pages, which count then; caches not in use make room. */
 	reserve(bytes: number, by: Reclaimable): boolean {
 		this.touch(by);
-		const limit = this.limit * (1 - CHANGES_SHARE);
+		const least = this.limit * CHANGES_SHARE;
+		const limit = this.limit - Math.max(least, this.#changes);
 		for (const cache of this.#caches) {
 			if (this.#pages + bytes <= limit) break;
 			if (cache !== by) cache.reclaim();
 		}
-		if (this.#pages + bytes > limit) return false;
+		if (this.#pages + bytes > limit) {
+			this.#crowded = this.#changes > least;
+			return false;
+		}
 		this.#pages += bytes;
 		return true;
 	}
@@ -48,6 +58,7 @@ export class IndexMemory {
 
 	addChanges(bytes: number): void {
 		this.#changes += bytes;
+		if (bytes < 0) this.#crowded = false;
 	}
 
 	touch(cache: Reclaimable): void {

@@ -12,9 +12,9 @@ const STRETCH = 16_384;
 /**
  * Writes base and overlay as a new base, without deleted keys and places in files that are gone. Where
  * keys only changed their places, pages are copied and their entries written over: of a mirror whose
- * rows are updated that is nearly all. The base's pages in memory are given up, and those made of them
- * are put into `cache`.
- * @throws IndexDamagedError when the base is not what was written
+ * rows are updated that is nearly all. `cache` has pages of the base, and of the new one afterwards.
+ * @throws IndexDamagedError when the base is not what was written; the cache is to be cleared then, as
+ *   after any other error
  */
 export async function mergeBase(
 	disk: Disk,
@@ -28,23 +28,23 @@ export async function mergeBase(
 	},
 ): Promise<BaseInfo> {
 	const { base, overlay, file, alive, cache } = options;
-	const inMemory = base?.empty();
+	cache.beginMoves();
 	const out = await disk.append(file, 0);
 	try {
-		let page = 0;
 		const writer = new BaseWriter(out, {
 			alive,
-			onPage: (made, words) => {
-				if (inMemory?.[page] === 1) cache.put(made, words);
-			},
+			onPage: (page, words) => cache.put(page, words),
 		});
 		const changes = new Changes(overlay);
+		let page = 0;
 		if (base !== undefined)
 			for await (const lot of base.lots()) {
 				for (const words of lot) {
 					changes.takeBelow(base.first(page + 1));
-					if (!writer.patch(words, changes)) mergePage(writer, words, changes);
-					page++;
+					cache.release(page++);
+					// What is written takes the page's own place in memory.
+					if (!writer.patch(words, changes))
+						mergePage(writer, words.slice(), changes);
 				}
 				await writer.flush();
 			}
@@ -52,7 +52,9 @@ export async function mergeBase(
 			for (const change of changes) writer.add(change, change.place);
 			await writer.flush();
 		}
-		return await writer.finish(file);
+		const info = await writer.finish(file);
+		cache.endMoves();
+		return info;
 	} finally {
 		await out.close();
 	}

@@ -25,12 +25,11 @@ interface Span {
 	readonly wanted: number[];
 }
 
-/** Pages of one file in memory, as many as there is room for. */
+/** Pages of one base in memory, as many as there is room for. */
 export class PageCache implements Reclaimable {
 	readonly #memory: IndexMemory;
-	readonly #name: string;
 	/** By page; -1 for one that is not in memory. */
-	#frameOf: Int32Array;
+	#frameOf: Int32Array = new Int32Array(0);
 	readonly #slabs: Uint32Array[] = [];
 	#pageOf = new Int32Array(0);
 	/** The look-up window that last used a frame. */
@@ -43,26 +42,22 @@ export class PageCache implements Reclaimable {
 	/** What is read for a window, and pages of it that have no frame. */
 	#buffer: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 	readonly #passing = new Map<number, Uint32Array>();
+	/** While the next base is written: the frames of its pages. */
+	#moved: Int32Array | undefined;
+	/** Frames without a page. */
+	readonly #spare: number[] = [];
+	/** The page that was selected last begins at word `start` of `words`. */
+	words: Uint32Array = new Uint32Array(0);
+	start = 0;
 
-	/** `name` is that of the file, for messages. */
-	constructor(
-		memory: IndexMemory,
-		options: { readonly name: string; readonly pages: number },
-	) {
+	constructor(memory: IndexMemory) {
 		this.#memory = memory;
-		this.#name = options.name;
-		this.#frameOf = new Int32Array(options.pages).fill(-1);
-		this.#memory.addPages(this.#frameOf.byteLength);
 		this.#memory.touch(this);
 	}
 
 	/** Pages below `pages` may be asked for. */
 	reach(pages: number): void {
-		const before = this.#frameOf;
-		if (pages <= before.length) return;
-		this.#frameOf = new Int32Array(pages).fill(-1, before.length);
-		this.#frameOf.set(before);
-		this.#memory.addPages(this.#frameOf.byteLength - before.byteLength);
+		this.#frameOf = this.#extended(this.#frameOf, pages);
 	}
 
 	/** From here on the pages that are asked for stay, until the next call or `endWindow`. */
@@ -86,13 +81,61 @@ export class PageCache implements Reclaimable {
 		return true;
 	}
 
-	/** A page that is in memory, until the window ends. */
-	page(page: number): Uint32Array {
+	/** Finds a page that is in memory, which it is until the window ends. */
+	select(page: number): void {
 		const frame = this.#frameOf[page] as number;
-		if (frame < 0) return this.#passing.get(page) as Uint32Array;
-		const slab = this.#slabs[Math.floor(frame / SLAB_PAGES)] as Uint32Array;
-		const at = (frame % SLAB_PAGES) * PAGE_WORDS;
-		return slab.subarray(at, at + PAGE_WORDS);
+		if (frame < 0) {
+			this.words = this.#passing.get(page) as Uint32Array;
+			this.start = 0;
+		} else this.#selectFrame(frame);
+	}
+
+	#selectFrame(frame: number): void {
+		this.words = this.#slabs[Math.floor(frame / SLAB_PAGES)] as Uint32Array;
+		this.start = (frame % SLAB_PAGES) * PAGE_WORDS;
+	}
+
+	/** Begins to take over pages of the base that is written next, in the place of those of this one. */
+	beginMoves(): void {
+		this.#busy = true;
+		this.#window++;
+		this.#moved = this.#extended(new Int32Array(0), this.#frameOf.length);
+	}
+
+	/** A page in memory is read no more: what is made of it may take its place. */
+	release(page: number): void {
+		const frame = this.#frameOf[page] as number;
+		if (frame < 0) return;
+		this.#frameOf[page] = -1;
+		this.#spare.push(frame);
+	}
+
+	/** Takes a page of the next base over, if a page was released for it. */
+	put(page: number, words: Uint32Array): void {
+		const frame = this.#spare.pop();
+		if (frame === undefined || this.#moved === undefined) return;
+		if (page >= this.#moved.length)
+			this.#moved = this.#extended(this.#moved, page + 1 + (page >>> 3));
+		this.#moved[page] = frame;
+		this.#pageOf[frame] = page;
+		this.#selectFrame(frame);
+		this.words.set(words, this.start);
+	}
+
+	/** From here on the pages are those of the next base. */
+	endMoves(): void {
+		const moved = this.#moved ?? new Int32Array(0);
+		this.#memory.addPages(-this.#frameOf.byteLength);
+		this.#frameOf = moved;
+		this.#moved = undefined;
+		this.#busy = false;
+	}
+
+	#extended(frames: Int32Array, pages: number): Int32Array<ArrayBuffer> {
+		const more = new Int32Array(Math.max(pages, frames.length));
+		more.fill(-1, frames.length).set(frames);
+		this.#memory.addPages(more.byteLength - frames.byteLength);
+		return more;
 	}
 
 	/**
@@ -100,7 +143,11 @@ export class PageCache implements Reclaimable {
 	 * for this window.
 	 * @throws IndexDamagedError when they are not what was written
 	 */
-	async load(file: DiskFile, pages: readonly number[]): Promise<void> {
+	async load(
+		file: DiskFile,
+		name: string,
+		pages: readonly number[],
+	): Promise<void> {
 		const spans: Span[] = [];
 		let size = 0;
 		for (const page of pages) {
@@ -122,25 +169,14 @@ export class PageCache implements Reclaimable {
 			this.#memory.addPages(size * PAGE_BYTES - this.#buffer.length);
 			this.#buffer = new Uint8Array(size * PAGE_BYTES);
 		}
-		await Promise.all(spans.map((span) => this.#read(file, span)));
+		await Promise.all(spans.map((span) => this.#read(file, name, span)));
 	}
 
-	/** Takes a page as it is written, unless there is no room. */
-	put(page: number, words: Uint32Array): void {
-		const frame = this.#freeFrame();
-		if (frame < 0) return;
-		if (page >= this.#frameOf.length) this.reach(page + 1 + (page >>> 3));
-		this.#keep(page, words, frame);
-	}
-
-	/** Gives all pages up; whether each was in memory, by page. */
-	empty(): Uint8Array {
-		const had = Uint8Array.from(this.#frameOf, (frame) => (frame < 0 ? 0 : 1));
-		this.reclaim();
-		return had;
-	}
-
-	async #read(file: DiskFile, { from, to, at, wanted }: Span): Promise<void> {
+	async #read(
+		file: DiskFile,
+		name: string,
+		{ from, to, at, wanted }: Span,
+	): Promise<void> {
 		const start = at * PAGE_BYTES;
 		const bytes = this.#buffer.subarray(
 			start,
@@ -149,7 +185,7 @@ export class PageCache implements Reclaimable {
 		const read = await file.read(from * PAGE_BYTES, bytes);
 		if (read < bytes.length)
 			throw new IndexDamagedError(
-				`${this.#name} ends at ${from * PAGE_BYTES + read} bytes; the index is made again from the table`,
+				`${name} ends at ${from * PAGE_BYTES + read} bytes; the index is made again from the table`,
 			);
 		for (const page of wanted) {
 			const words = new Uint32Array(
@@ -157,41 +193,49 @@ export class PageCache implements Reclaimable {
 				bytes.byteOffset + (page - from) * PAGE_BYTES,
 				PAGE_WORDS,
 			);
-			checkPage(words, this.#name);
+			checkPage(words, name);
 			const frame = this.#freeFrame();
 			if (frame < 0) this.#passing.set(page, words);
-			else this.#keep(page, words, frame);
+			else {
+				this.#frameOf[page] = frame;
+				this.#pageOf[frame] = page;
+				this.#usedBy[frame] = this.#window;
+				this.#selectFrame(frame);
+				this.words.set(words, this.start);
+			}
 		}
-	}
-
-	#keep(page: number, words: Uint32Array, frame: number): void {
-		this.#frameOf[page] = frame;
-		this.#pageOf[frame] = page;
-		this.#usedBy[frame] = this.#window;
-		this.page(page).set(words);
 	}
 
 	reclaim(): void {
 		if (this.#busy) return;
 		this.#memory.addPages(-this.#slabs.length * SLAB_PAGES * PAGE_BYTES);
 		this.#slabs.length = 0;
+		this.#spare.length = 0;
 		this.#frames = 0;
 		this.#pageOf = new Int32Array(0);
 		this.#usedBy = new Uint32Array(0);
 		this.#frameOf.fill(-1);
+		this.words = new Uint32Array(0);
 	}
 
-	close(): void {
-		this.#busy = false;
+	/** Forgets all pages, and of which base they were. */
+	clear(): void {
+		this.endMoves();
 		this.reclaim();
 		this.#memory.addPages(-this.#frameOf.byteLength - this.#buffer.length);
 		this.#frameOf = new Int32Array(0);
 		this.#buffer = new Uint8Array(0);
+	}
+
+	close(): void {
+		this.clear();
 		this.#memory.forget(this);
 	}
 
 	/** A new frame, or now and then one of a page that this window does not need; else -1. */
 	#freeFrame(): number {
+		const spare = this.#spare.pop();
+		if (spare !== undefined) return spare;
 		if (this.#frames < this.#slabs.length * SLAB_PAGES) return this.#frames++;
 		if (this.#memory.reserve(SLAB_PAGES * PAGE_BYTES, this)) {
 			this.#addSlab();

@@ -45,36 +45,39 @@ function checksum(page: Uint32Array): number {
 	);
 }
 
-export function entriesOf(page: Uint32Array): number {
-	return page[1] as number;
+/** Of the page that begins at word `start`. */
+export function entriesOf(words: Uint32Array, start = 0): number {
+	return words[start + 1] as number;
 }
 
-/** The word at which an entry begins. */
+/** The word at which an entry begins in its page. */
 export function entryAt(n: number): number {
 	return HEADER_WORDS + n * ENTRY_WORDS;
 }
 
-/** The word at which the key's entry begins in a page; -1 when it is not there. */
-export function findInPage(page: Uint32Array, key: Key): number {
-	const count = entriesOf(page);
+/** The word of `page` at which the key's entry begins; -1 when it is not in the page that begins at `start`. */
+export function findInPage(page: Uint32Array, start: number, key: Key): number {
+	const count = entriesOf(page, start);
+	const first = start + HEADER_WORDS;
 	const { words, at: of, kind } = key;
 	const w0 = words[of] as number;
 	let low = 0;
 	let high = count;
 	while (low < high) {
 		const middle = (low + high) >>> 1;
-		if ((page[entryAt(middle)] as number) < w0) low = middle + 1;
+		if ((page[first + middle * ENTRY_WORDS] as number) < w0) low = middle + 1;
 		else high = middle;
 	}
 	for (let n = low; n < count; n++) {
-		const at = entryAt(n);
+		const at = first + n * ENTRY_WORDS;
 		if (page[at] !== w0) break;
 		if (
 			(page[at + 4] as number) >>> 24 === kind &&
 			page[at + 1] === words[of + 1] &&
 			page[at + 2] === words[of + 2] &&
 			page[at + 3] === words[of + 3] &&
-			(kind < FIRST_HASHED_KIND || tailIs(page, n, key))
+			(kind < FIRST_HASHED_KIND ||
+				tailIs(page.subarray(start, start + PAGE_WORDS), n, key))
 		)
 			return at;
 	}
