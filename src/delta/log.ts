@@ -131,7 +131,7 @@ export type CheckpointAction =
  * @throws DeltaError DELTA_LOG_INVALID naming the line
  */
 export function parseCommit(bytes: Uint8Array, path: string): Action[] {
-	return [...parseLines(bytes, path, COMMIT_ACTIONS)] as Action[];
+	return parseLines(bytes, path, COMMIT_ACTIONS) as Action[];
 }
 
 /**
@@ -142,41 +142,51 @@ export function parseCheckpointLines(
 	bytes: Uint8Array,
 	path: string,
 ): (Action | CheckpointAction)[] {
-	return [...parseLines(bytes, path, CHECKPOINT_ACTIONS)] as (
+	return parseLines(bytes, path, CHECKPOINT_ACTIONS) as (
 		| Action
 		| CheckpointAction
 	)[];
 }
 
-function* parseLines(
+function parseLines(
 	bytes: Uint8Array,
 	path: string,
 	known: ReadonlyMap<string, Required>,
-): Generator<object> {
+): object[] {
+	const found: object[] = [];
 	const lines = UTF8.decode(bytes).split("\n");
-	for (const [number, line] of lines.entries()) {
+	for (let i = 0; i < lines.length; i++) {
+		const line = lines[i] as string;
 		if (line.trim() === "") continue;
-		const invalid = (what: string, cause?: unknown): DeltaError =>
-			new DeltaError(
-				"DELTA_LOG_INVALID",
-				`${path}, line ${number + 1}: ${what}`,
-				{ cause },
-			);
 		let parsed: unknown;
 		try {
 			parsed = JSON.parse(line);
 		} catch (cause) {
-			throw invalid("not JSON", cause);
+			throw invalid(path, i, "not JSON", cause);
 		}
-		if (!isObject(parsed)) throw invalid("not an action");
+		if (!isObject(parsed)) throw invalid(path, i, "not an action");
 		const name = nameOf(parsed, known);
 		if (name === undefined) continue;
 		const action = parsed[name] as Record<string, unknown>;
 		for (const [field, type] of known.get(name) ?? [])
 			if (typeof action[field] !== type)
-				throw invalid(`${name} has no ${field} of type ${type}`);
-		yield withoutNulls(parsed, name, action);
+				throw invalid(path, i, `${name} has no ${field} of type ${type}`);
+		found.push(withoutNulls(parsed, name, action));
 	}
+	return found;
+}
+
+function invalid(
+	path: string,
+	line: number,
+	what: string,
+	cause?: unknown,
+): DeltaError {
+	return new DeltaError(
+		"DELTA_LOG_INVALID",
+		`${path}, line ${line + 1}: ${what}`,
+		{ cause },
+	);
 }
 
 /** What a line holds; writers that put `null` for what it does not hold are among us. */

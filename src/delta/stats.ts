@@ -77,8 +77,10 @@ export function fileStats(
  */
 export function looseStats(stats: string): string {
 	// Inside of a string a quote is escaped, so that only the field itself matches.
-	const field = /"tightBounds"\s*:\s*(true|false|null)/;
-	if (field.test(stats)) return stats.replace(field, '"tightBounds":false');
+	const field = /"tightBounds"\s*:\s*(true|false|null)/g;
+	// Of a field that is there twice the last one counts.
+	if (stats.search(field) >= 0)
+		return stats.replace(field, '"tightBounds":false');
 	return stats.replace(/(\S)\s*\}\s*$/, (_, before: string) =>
 		before === "{" ? '{"tightBounds":false}' : `${before},"tightBounds":false}`,
 	);

@@ -16,9 +16,9 @@ import {
 export const SLOT_WORDS = 7;
 /** The file number of a key that was deleted. */
 export const NO_FILE = 0xff_ff_ff;
-/** Slots behind the last home, so that probing never wraps around and slots stay nearly sorted. */
+/** Slots behind the last home, at most, so that probing never wraps around and slots stay nearly sorted. */
 const SLACK = 1024;
-const SMALLEST_BITS = 10;
+const SMALLEST_BITS = 6;
 
 /** Places of the keys that changed since the base was written: open addressing in typed arrays. */
 export class Overlay {
@@ -35,10 +35,7 @@ export class Overlay {
 
 	/** What memory would be if so many keys came. */
 	bytesWith(more: number): number {
-		return (
-			(2 ** this.#bitsFor(this.size + more) + SLACK) * SLOT_WORDS * 4 +
-			this.#heap.length
-		);
+		return wordsOf(this.#bitsFor(this.size + more)) * 4 + this.#heap.length;
 	}
 
 	/**
@@ -206,5 +203,9 @@ export class Overlay {
 }
 
 function newSlots(bits: number): Uint32Array {
-	return new Uint32Array((2 ** bits + SLACK) * SLOT_WORDS);
+	return new Uint32Array(wordsOf(bits));
+}
+
+function wordsOf(bits: number): number {
+	return (2 ** bits + Math.min(2 ** bits, SLACK)) * SLOT_WORDS;
 }

@@ -16,18 +16,19 @@ export class Scheduler {
 
 	async run(all: Promise<unknown>): Promise<void> {
 		let done = false;
-		const ended = all.finally(() => {
+		const end = (): void => {
 			done = true;
-		});
+		};
+		all.then(end, end);
 		while (!done) {
 			const [next] = this.#waiting.splice(
 				Math.floor(this.#random() * this.#waiting.length),
 				1,
 			);
 			next?.();
-			for (let i = 0; i < 30; i++) await Promise.resolve();
-			if (next === undefined) await new Promise((wake) => setImmediate(wake));
+			// Everything goes on to where it waits for its turn.
+			await new Promise((wake) => setImmediate(wake));
 		}
-		await ended;
+		await all;
 	}
 }

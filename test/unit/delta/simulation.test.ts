@@ -5,6 +5,9 @@ const SEEDS = Number(
 	process.env.SIMULATION_SEEDS ?? (process.env.CI ? 10_000 : 1000),
 );
 
+// Expected errors are common here, and traces dear.
+if (process.env.SIMULATION_SEEDS !== "1") Error.stackTraceLimit = 0;
+
 test(`${SEEDS} seeds of races, crashes, lost responses, stale listings and slow clocks break no invariant`, {
 	timeout: 30 * 60_000,
 }, async () => {

@@ -211,6 +211,10 @@ test("bounds that a deletion vector made wide never stay tight", () => {
 			String.raw`{"minValues":{"x":"{\"tightBounds\":true}"}}`,
 			String.raw`{"minValues":{"x":"{\"tightBounds\":true}"},"tightBounds":false}`,
 		],
+		[
+			'{"tightBounds":true,"numRecords":1,"tightBounds":true}',
+			'{"tightBounds":false,"numRecords":1,"tightBounds":false}',
+		],
 	] as const)
 		expect(looseStats(stats)).toBe(loose);
 });

@@ -40,6 +40,8 @@ export interface Scale {
 	readonly steps: number;
 	/** How often trouble comes, per step; a large world has longer to live. */
 	readonly trouble: number;
+	/** Whether a replay is run also where no table refused anything: there is nothing that it could bring in. */
+	readonly replays: boolean;
 }
 
 const LARGE: Scale = {
@@ -52,6 +54,7 @@ const LARGE: Scale = {
 	trouble: 1,
 	maxRows: 12,
 	maxDelayMs: 2200,
+	replays: true,
 };
 const MEDIUM: Scale = {
 	...LARGE,
@@ -74,6 +77,7 @@ const SMALL: Scale = {
 	trouble: 1.2,
 	maxRows: 4,
 	maxDelayMs: 600,
+	replays: false,
 };
 
 /** Something that waits for its turn. */
@@ -143,7 +147,7 @@ export class World {
 		if (dice < 0.85 && this.kafka.step()) return await settle();
 		if (this.#fire() || this.#release(true) || this.kafka.step())
 			return await settle();
-		await new Promise((wake) => setImmediate(wake));
+		await settle();
 	}
 
 	#release(all: boolean): boolean {
@@ -168,8 +172,9 @@ export class World {
 	}
 }
 
-async function settle(): Promise<void> {
-	for (let i = 0; i < 40; i++) await Promise.resolve();
+/** Everything goes on to where it waits for a turn or a timer. */
+function settle(): Promise<void> {
+	return new Promise((wake) => setImmediate(wake));
 }
 
 /** A writer process: killed, it does nothing any more, whatever it was at. */

@@ -204,8 +204,7 @@ export async function simulate(
 		for (let i = 0; i < 60; i++) await world.step();
 	}
 	await check(world, model, `seed ${seed}`);
-	// Where no table refused anything, there is nothing that a replay could bring in.
-	if (world.constrained || scale.steps > 200)
+	if (world.constrained || scale.replays)
 		await replayAll(world, model, config, `seed ${seed}`);
 	for (const process of processes) process.kill();
 }
@@ -312,6 +311,7 @@ async function settled(world: World, model: Model): Promise<boolean> {
 			}
 		}
 	}
+	if (model.poison.size === 0) return true;
 	const codes = await rowsOf(world, "_dead_letters", ["error_code"]);
 	// A mirror and a history, each with its own.
 	return (
