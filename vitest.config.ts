@@ -1,10 +1,15 @@
 import { defineConfig } from "vitest/config";
 
 const SPARK = "test/integration/spark.test.ts";
+const SIMULATIONS = [
+	"test/unit/delta/simulation.test.ts",
+	"test/unit/writer/simulation.test.ts",
+];
 
 /**
- * Four layers: `unit` needs nothing, `integration` the real components, `spark` a JVM of its own, `e2e`
- * the real cluster. The last three run beside each other, each one file at a time.
+ * Five layers: `unit` and `simulation` need nothing, `integration` the real components, `spark` a JVM of its
+ * own, `e2e` the real cluster. All but `unit` run one file at a time; scripts/test.sh runs them beside
+ * each other.
  */
 export default defineConfig({
 	test: {
@@ -13,7 +18,18 @@ export default defineConfig({
 				test: {
 					name: "unit",
 					include: ["test/unit/**/*.test.ts"],
+					exclude: SIMULATIONS,
 					testTimeout: 60_000,
+				},
+			},
+			{
+				test: {
+					name: "simulation",
+					include: SIMULATIONS,
+					testTimeout: 60_000,
+					fileParallelism: false,
+					// Minutes of the same code: what some seeds in a row did not need is not compiled again.
+					execArgv: ["--no-flush-bytecode"],
 				},
 			},
 			{

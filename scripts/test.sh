@@ -9,8 +9,9 @@ started=$SECONDS
 step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
 skipped=0
 # Runs beside each other, one test file at a time each: much of a test is waiting. A layer is in one of them.
-declare -A lane=([unit]=1 [spark]=1 [integration]=2 [e2e]=3)
-declare -A lanes=([1]="--project unit")
+declare -A lane=([spark]=1 [integration]=2 [e2e]=3)
+# The simulations wait for nothing and know no time: they take what the others leave.
+declare -A lanes=([1]="--project unit" [4]="--project simulation") niceness=([4]=10)
 
 # layer NAME COMPONENT...: adds the layer if its components can be had.
 layer() {
@@ -54,7 +55,7 @@ running=()
 trap '[ ${#running[@]} = 0 ] || kill "${running[@]}" 2>/dev/null || true' EXIT
 for n in "${!lanes[@]}"; do
 	# shellcheck disable=SC2086 # names of layers
-	vitest run ${lanes[$n]} "$@" --passWithNoTests --reporter=default --reporter=json --outputFile.json=".tributary/tests-$n.json" &
+	nice -n "${niceness[$n]:-0}" vitest run ${lanes[$n]} "$@" --passWithNoTests --reporter=default --reporter=json --outputFile.json=".tributary/tests-$n.json" &
 	running+=($!)
 done
 for pid in "${running[@]}"; do
