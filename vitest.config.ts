@@ -1,15 +1,24 @@
 import { defineConfig } from "vitest/config";
 
 const SPARK = "test/integration/spark.test.ts";
+/** They start Kafka Connect, and wait for Debezium most of their time. */
+const CONNECT = [
+	"bad-input",
+	"connect-actions",
+	"connect-security",
+	"debezium-restart",
+	"mariadb",
+	"stack",
+].map((name) => `test/integration/${name}.test.ts`);
 const SIMULATIONS = [
 	"test/unit/delta/simulation.test.ts",
 	"test/unit/writer/simulation.test.ts",
 ];
 
 /**
- * Five layers: `unit` and `simulation` need nothing, `integration` the real components, `spark` a JVM of its
- * own, `e2e` the real cluster. All but `unit` run one file at a time; scripts/test.sh runs them beside
- * each other.
+ * Six layers: `unit` and `simulation` need nothing, `integration` and `connect` the real components, `spark` a
+ * JVM of its own, `e2e` the real cluster. All but `unit` run one file at a time; scripts/test.sh runs
+ * them beside each other.
  */
 export default defineConfig({
 	test: {
@@ -36,7 +45,16 @@ export default defineConfig({
 				test: {
 					name: "integration",
 					include: ["test/integration/**/*.test.ts"],
-					exclude: [SPARK],
+					exclude: [SPARK, ...CONNECT],
+					testTimeout: 300_000,
+					hookTimeout: 300_000,
+					fileParallelism: false,
+				},
+			},
+			{
+				test: {
+					name: "connect",
+					include: CONNECT,
 					testTimeout: 300_000,
 					hookTimeout: 300_000,
 					fileParallelism: false,

@@ -9,9 +9,9 @@ started=$SECONDS
 step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
 skipped=0
 # Runs beside each other, one test file at a time each: much of a test is waiting. A layer is in one of them.
-declare -A lane=([spark]=1 [integration]=2 [e2e]=3)
-# The simulations wait for nothing and know no time: they take what the others leave.
-declare -A lanes=([1]="--project unit" [4]="--project simulation") niceness=([4]=10)
+declare -A lane=([spark]=1 [integration]=2 [connect]=5 [e2e]=3)
+# What computes leaves the cores to what waits for a real component; simulations know no time at all.
+declare -A lanes=([1]="--project unit" [4]="--project simulation") niceness=([1]=5 [4]=10)
 
 # layer NAME COMPONENT...: adds the layer if its components can be had.
 layer() {
@@ -33,7 +33,8 @@ step "npm packages"
 scripts/setup.sh
 export PATH="$PWD/node_modules/.bin:$PATH"
 layer spark spark judges
-layer integration kafka connect mongo-double postgres mariadb s3 judges promtool
+layer integration kafka postgres s3 judges promtool
+layer connect kafka connect mongo-double postgres mariadb s3
 layer e2e kubectl kubernetes promtool
 if [ "$skipped" = 1 ] && [ "${CI:-}" = true ]; then
 	echo "test: with CI=true no layer may be skipped" >&2
