@@ -29,6 +29,8 @@ export default defineConfig({
 					include: ["test/unit/**/*.test.ts"],
 					exclude: SIMULATIONS,
 					testTimeout: 60_000,
+					// What a test changes of its process it puts back: to load all modules for each file took a quarter.
+					isolate: false,
 				},
 			},
 			{
