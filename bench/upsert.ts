@@ -163,7 +163,11 @@ async function start(size: number, dir: string): Promise<Run> {
 	};
 }
 
-function print(name: string, result: Totals | Result, events: number): void {
+function print(
+	name: string,
+	result: Totals | (Result & Pick<Run, "batches">),
+	events: number,
+): void {
 	const { seconds, cpuSeconds, peakRss } = result;
 	console.log(
 		JSON.stringify({
@@ -173,6 +177,12 @@ function print(name: string, result: Totals | Result, events: number): void {
 			"events/s per core": Math.round(events / cpuSeconds),
 			"CPU s per million": Number(((cpuSeconds / events) * 1e6).toFixed(2)),
 			"peak RSS MB": Math.round(peakRss / 1e6),
+			...("batches" in result && {
+				"CPU s of a batch, median": Number(median(result.batches).toFixed(2)),
+				"CPU s of a batch, most": Number(
+					Math.max(...result.batches).toFixed(2),
+				),
+			}),
 			...("indexMB" in result && {
 				"index MB in memory": result.indexMB,
 				"CPU s to make the index": result.rebuildCpuSeconds,
