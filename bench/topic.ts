@@ -3,6 +3,8 @@ import { createTopics } from "../test/support/topics.ts";
 import type { EnvelopeText } from "./envelope.ts";
 
 const AT_ONCE = 500;
+/** Brokers refuse batches of more than 1 MiB. */
+const BATCH_BYTES = 900_000;
 
 /** Makes topics, and a client to fill them. */
 export async function openTopics(
@@ -43,11 +45,15 @@ export async function fillTopics(options: {
 		topics,
 		partitions,
 	);
+	const atOnce = Math.min(
+		AT_ONCE,
+		Math.floor(BATCH_BYTES / Buffer.byteLength(make(0).value)),
+	);
 	let bytes = 0;
-	for (let start = 0; start < events; start += AT_ONCE) {
-		const turn = start / AT_ONCE;
+	for (let start = 0; start < events; start += atOnce) {
+		const turn = start / atOnce;
 		const messages = Array.from(
-			{ length: Math.min(AT_ONCE, events - start) },
+			{ length: Math.min(atOnce, events - start) },
 			(_, n) => ({
 				...make(start + n),
 				partition: Math.floor(turn / topics.length) % partitions,
