@@ -1,5 +1,5 @@
 import kafkajs from "kafkajs";
-import { createTopics } from "../test/support/topics.ts";
+import { createTopics } from "../src/connect/topics.ts";
 import type { EnvelopeText } from "./envelope.ts";
 
 const AT_ONCE = 500;

@@ -6,6 +6,7 @@ import { saslOptions } from "../resource/kafka-sasl.ts";
 import type { Notification } from "./notification.ts";
 import { notificationOf } from "./notification.ts";
 import { signalTopics } from "./signal-config.ts";
+import { createTopics } from "./topics.ts";
 
 /** What a connector is told by a record in its signal topic. */
 export interface SnapshotSignal {
@@ -80,15 +81,15 @@ export function kafkaSignals(): Signals {
 		prepare: (pipeline, access) =>
 			withKafka(access, async (_, admin) => {
 				const { signals, notifications } = signalTopics(pipeline);
-				await admin.createTopics({
-					waitForLeaders: true,
-					topics: [signals, notifications].map((topic) => ({
+				await createTopics(
+					admin,
+					[signals, notifications].map((topic) => ({
 						topic,
 						// Debezium reads the first partition only.
 						numPartitions: 1,
 						configEntries: [{ name: "retention.ms", value: String(WEEK_MS) }],
 					})),
-				});
+				);
 				return await endOf(admin, notifications);
 			}),
 		send: (pipeline, access, { id, mode, tables }) =>

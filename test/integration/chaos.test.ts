@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs, { type Admin, type Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { difference, tableRows } from "../../demo/lake.ts";
+import { createTopics } from "../../src/connect/topics.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
 import {
 	type ChangeRecord,
@@ -13,7 +14,6 @@ import {
 } from "../support/changes.ts";
 import { Chaos, schedule } from "../support/chaos.ts";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
-import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);

@@ -6,9 +6,9 @@ import kafkajs, { type Producer } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Lake, type TableRows, tableRows } from "../../demo/lake.ts";
 import { field } from "../../src/columnar/types.ts";
+import { createTopics } from "../../src/connect/topics.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
 import { DeltaRs } from "../support/deltars.ts";
-import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const NAME = "others";

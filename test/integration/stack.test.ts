@@ -9,9 +9,9 @@ import { Kafka, logLevel } from "kafkajs";
 import { MongoClient } from "mongodb";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { createTopics } from "../../src/connect/topics.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
 import { start } from "../../stack/process.ts";
-import { createTopics } from "../support/topics.ts";
 
 let dir: string;
 let stack: Stack;

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import kafkajs, { type Admin, type Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tableRows } from "../../demo/lake.ts";
+import { createTopics } from "../../src/connect/topics.ts";
 import { memoryOf, type Stack, startStack } from "../../stack/components.ts";
 import {
 	type FaultProxy,
 	NO_FAULTS,
 	startFaultProxy,
 } from "../support/fault-proxy.ts";
-import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const LONG = process.env.TEST_LONG === "1";

@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import kafkajs, { type Admin, type Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { difference, tableRows } from "../../demo/lake.ts";
+import { createTopics } from "../../src/connect/topics.ts";
 import { openBelow } from "../../src/storage/open.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
 import { ChangingCollection, seeded } from "../support/changes.ts";
-import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import kafkajs, { type Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { createTopics } from "../../src/connect/topics.ts";
 import { createWriterMetrics } from "../../src/observe/metrics.ts";
 import { type Stack, startStack } from "../../stack/components.ts";
 import { ChangingCollection, seeded } from "../support/changes.ts";
-import { createTopics } from "../support/topics.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
 
 const TOPIC = "figures.shop.orders";

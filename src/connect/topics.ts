@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import kafkajs, { type Admin, type ITopicConfig } from "kafkajs";
+import type { Admin, ITopicConfig } from "kafkajs";
+import { TributaryError } from "../errors.ts";
 
 const LONGEST_MS = 30_000;
 /** A broker does not know yet of a topic, or of a leader, that its controller has made. */
@@ -10,7 +11,8 @@ const NOT_YET: ReadonlySet<string> = new Set([
 
 /**
  * Makes topics, and waits until each partition has a leader. kafkajs waits by itself, but takes a broker
- * that does not know the topic yet for one that never will.
+ * that does not know the topic yet for one that never will. Topics that are there stay as they are.
+ * @throws TributaryError KAFKA_UNREACHABLE when they have none after half a minute, and what kafkajs throws
  */
 export async function createTopics(
 	admin: Admin,
@@ -28,11 +30,17 @@ export async function createTopics(
 			);
 			if (ready) return;
 			if (Date.now() > until)
-				throw new Error(`no leader for ${names.join(", ")}`);
+				throw new TributaryError(
+					"KAFKA_UNREACHABLE",
+					`no broker leads ${names.join(", ")} after ${LONGEST_MS / 1000} s: look at the brokers and their logs`,
+					{ retryable: true },
+				);
 		} catch (error) {
+			// By its type's name: the operator has no kafkajs in memory before it needs it.
 			const waits =
-				error instanceof kafkajs.KafkaJSProtocolError &&
-				NOT_YET.has(error.type);
+				error instanceof Error &&
+				"type" in error &&
+				NOT_YET.has(String(error.type));
 			if (!waits || Date.now() > until) throw error;
 		}
 }
