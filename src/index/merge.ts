@@ -79,24 +79,13 @@ function mergePage(
 	for (; old.more; old.next()) writer.add(old, old.place);
 }
 
-/** The entries of a page, one after another. */
-class PageEntry implements Placed {
+/** An entry at a word, in a page as in the overlay: the key, its kind and file, its row. */
+class Entry {
 	readonly words: Uint32Array;
-	readonly tails: Uint8Array;
 	at = 0;
-	tailFrom = 0;
-	tailTo = 0;
-	#n = 0;
 
-	constructor(page: Uint32Array) {
-		this.words = page;
-		this.tails = new Uint8Array(page.buffer, page.byteOffset, PAGE_BYTES);
-		this.tailTo = entryAt(entriesOf(page)) * 4;
-		this.#settle();
-	}
-
-	get more(): boolean {
-		return this.#n < entriesOf(this.words);
+	constructor(words: Uint32Array) {
+		this.words = words;
 	}
 
 	get place(): number {
@@ -109,6 +98,25 @@ class PageEntry implements Placed {
 
 	get kind(): number {
 		return this.place >>> 24;
+	}
+}
+
+/** The entries of a page, one after another. */
+class PageEntry extends Entry implements Placed {
+	readonly tails: Uint8Array;
+	tailFrom = 0;
+	tailTo = 0;
+	#n = 0;
+
+	constructor(page: Uint32Array) {
+		super(page);
+		this.tails = new Uint8Array(page.buffer, page.byteOffset, PAGE_BYTES);
+		this.tailTo = entryAt(entriesOf(page)) * 4;
+		this.#settle();
+	}
+
+	get more(): boolean {
+		return this.#n < entriesOf(this.words);
 	}
 
 	next(): void {
@@ -129,8 +137,10 @@ class PageEntry implements Placed {
 }
 
 /** The overlay's keys in order, some at a time; it is each of them in turn when it is gone through. */
-class Changes implements Placed, Iterable<Placed>, Iterator<Placed, undefined> {
-	readonly words: Uint32Array;
+class Changes
+	extends Entry
+	implements Placed, Iterable<Placed>, Iterator<Placed, undefined>
+{
 	readonly tails: Uint8Array;
 	readonly #sorted: Uint32Array;
 	readonly #result: IteratorYieldResult<Placed> = { done: false, value: this };
@@ -138,10 +148,9 @@ class Changes implements Placed, Iterable<Placed>, Iterator<Placed, undefined> {
 	#from = 0;
 	#to = 0;
 	#n = 0;
-	at = 0;
 
 	constructor(overlay: Overlay) {
-		this.words = overlay.slots;
+		super(overlay.slots);
 		this.tails = overlay.heap;
 		this.#sorted = overlay.sorted();
 	}
@@ -174,18 +183,6 @@ class Changes implements Placed, Iterable<Placed>, Iterator<Placed, undefined> {
 		if (this.#n >= this.#to) return { done: true, value: undefined };
 		this.at = this.#sorted[this.#n++] as number;
 		return this.#result;
-	}
-
-	get place(): number {
-		return this.words[this.at + 4] as number;
-	}
-
-	get row(): number {
-		return this.words[this.at + 5] as number;
-	}
-
-	get kind(): number {
-		return this.place >>> 24;
 	}
 
 	get tailFrom(): number {
