@@ -10,7 +10,7 @@ import {
 	isNumeric,
 } from "./coerce.ts";
 import { invalid, unsupported } from "./errors.ts";
-import type { Expression } from "./expression.ts";
+import type { Comparison, Expression } from "./expression.ts";
 import { likePattern } from "./like.ts";
 import { typeText } from "./type-name.ts";
 
@@ -46,15 +46,13 @@ export function bind(expression: Expression, schema: StructType): Bound {
 			const { type } = operand;
 			return node({ kind: "negate", operand, type }, isInteger(type));
 		}
-		case "compare": {
-			const [left, right] = alike(
-				[inner(expression.left), inner(expression.right)],
+		case "compare":
+			return compare(
+				expression.operator,
+				inner(expression.left),
+				inner(expression.right),
 				at,
-				"compared",
-			) as [Bound, Bound];
-			const { operator } = expression;
-			return node({ kind: "compare", operator, left, right, type: "boolean" });
-		}
+			);
 		case "arithmetic": {
 			const left = inner(expression.left);
 			const right = inner(expression.right);
@@ -97,16 +95,14 @@ export function bind(expression: Expression, schema: StructType): Bound {
 			return expression.negated ? not(found) : found;
 		}
 		case "between": {
-			const [operand, low, high] = alike(
-				[expression.operand, expression.low, expression.high].map(inner),
-				at,
-				"compared",
-			) as [Bound, Bound, Bound];
+			// Each comparison has a common type of its own, as in Spark.
+			const operand = inner(expression.operand);
 			const found = node({
-				kind: "between",
-				operand,
-				low,
-				high,
+				kind: "and",
+				operands: [
+					compare(">=", operand, inner(expression.low), at),
+					compare("<=", operand, inner(expression.high), at),
+				],
 				type: "boolean",
 			});
 			return expression.negated ? not(found) : found;
@@ -154,6 +150,22 @@ export function bindPredicate(
 	schema: StructType,
 ): Bound {
 	return condition(expression, schema);
+}
+
+function compare(
+	operator: Comparison,
+	left: Bound,
+	right: Bound,
+	at: number,
+): Bound {
+	const [one, other] = alike([left, right], at, "compared") as [Bound, Bound];
+	return node({
+		kind: "compare",
+		operator,
+		left: one,
+		right: other,
+		type: "boolean",
+	});
 }
 
 function column(

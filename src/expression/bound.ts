@@ -50,12 +50,6 @@ export type Bound =
 			readonly values: readonly Bound[];
 	  })
 	| (Typed & {
-			readonly kind: "between";
-			readonly operand: Bound;
-			readonly low: Bound;
-			readonly high: Bound;
-	  })
-	| (Typed & {
 			readonly kind: "like";
 			readonly operand: Bound;
 			readonly pattern: Bound;
@@ -120,8 +114,6 @@ export function boundPartsOf(bound: Bound): readonly Bound[] {
 			return [bound.left, bound.right];
 		case "in":
 			return [bound.operand, ...bound.values];
-		case "between":
-			return [bound.operand, bound.low, bound.high];
 		case "like":
 			return [bound.operand, bound.pattern];
 		case "case":

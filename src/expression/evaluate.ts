@@ -87,14 +87,6 @@ function columnOf(bound: Bound, rows: Rows): Column {
 			const wanted = bound.what === "true" ? 1 : 0;
 			return truths([column], length, (i) => (truth(i) === wanted ? 1 : 0));
 		}
-		case "between": {
-			const operand = inner(bound.operand);
-			const low = compared(">=", operand, inner(bound.low), length);
-			const high = compared("<=", operand, inner(bound.high), length);
-			const above = truthOf(low);
-			const below = truthOf(high);
-			return truths([low, high], length, (i) => and(above(i), below(i)));
-		}
 		case "in":
 			return member(bound, rows);
 		case "like":
@@ -111,11 +103,6 @@ function columnOf(bound: Bound, rows: Rows): Column {
 		case "call":
 			return call(bound, rows);
 	}
-}
-
-function and(a: Truth, b: Truth): Truth {
-	if (a === 0 || b === 0) return 0;
-	return a === 2 || b === 2 ? 2 : 1;
 }
 
 function truths(

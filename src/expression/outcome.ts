@@ -58,13 +58,6 @@ export function outcomeOf(bound: Bound, known: Known): Outcome {
 				? { true: inner.true, false: inner.false || inner.null, null: false }
 				: { true: inner.false, false: inner.true || inner.null, null: false };
 		}
-		case "between": {
-			const operand = rangeOf(bound.operand, known);
-			return andOutcomes([
-				compareRanges(">=", operand, rangeOf(bound.low, known)),
-				compareRanges("<=", operand, rangeOf(bound.high, known)),
-			]);
-		}
 		case "in": {
 			const operand = rangeOf(bound.operand, known);
 			return orOutcomes(
@@ -94,7 +87,6 @@ export function rangeOf(bound: Bound, known: Known): Range {
 		case "not":
 		case "compare":
 		case "is":
-		case "between":
 		case "in":
 		case "like":
 			return rangeOfOutcome(outcomeOf(bound, known));

@@ -235,6 +235,8 @@ test.each<[string, Value]>([
 	["1 NOT IN (1, NULL)", false],
 	["NULL BETWEEN 1 AND 2", null],
 	["3 BETWEEN NULL AND 2", false],
+	["9007199254740993 BETWEEN 6e0 AND 9007199254740992", false],
+	["9007199254740993 BETWEEN 6e0 AND 9007199254740993", true],
 	["'a%b' LIKE 'a\\%b'", true],
 	["'axb' LIKE 'a\\%b'", false],
 	["'aé😀' LIKE 'a__'", true],
