@@ -76,15 +76,36 @@ export function fileStats(
  * the field bounds count as tight.
  */
 export function looseStats(stats: string): string {
-	// Inside of a string a quote is escaped, so that only the field itself matches.
-	const field = /"tightBounds"\s*:\s*(true|false|null)/g;
-	// Of a field that is there twice the last one counts.
-	if (stats.search(field) >= 0)
-		return stats.replace(field, '"tightBounds":false');
+	const ours = stats.length - TIGHT.length;
+	if (stats.endsWith(TIGHT) && stats.indexOf("tightBounds") === ours + 2)
+		return stats.slice(0, ours) + LOOSE;
+	let text = "";
+	let from = 0;
+	let depth = 0;
+	let named = false;
+	// Numbers keep their digits: the text is not parsed and written again.
+	for (const { 0: token, index } of stats.matchAll(TOKEN)) {
+		if (token === "{" || token === "[") depth++;
+		else if (token === "}" || token === "]") depth--;
+		else if (named && /^(?:true|false|null)$/.test(token)) {
+			text += `${stats.slice(from, index)}false`;
+			from = index + token.length;
+		}
+		if (token !== ":") named = depth === 1 && token === '"tightBounds"';
+	}
+	// A column may have the same name.
+	if (from > 0) return text + stats.slice(from);
 	return stats.replace(/(\S)\s*\}\s*$/, (_, before: string) =>
-		before === "{" ? '{"tightBounds":false}' : `${before},"tightBounds":false}`,
+		before === "{" ? '{"tightBounds":false}' : before + LOOSE,
 	);
 }
+
+/** How statistics of this engine end, before and after rows are hidden. */
+const TIGHT = ',"tightBounds":true}';
+const LOOSE = ',"tightBounds":false}';
+
+/** Of JSON: strings, what stands between them, numbers and words. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\]:,]|[^\s"{}[\]:,]+/g;
 
 /** JSON text of a bound; `undefined` where the format has none. */
 export function boundText(

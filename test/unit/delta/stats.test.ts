@@ -198,7 +198,7 @@ test("bounds that a deletion vector made wide never stay tight", () => {
 		],
 		[
 			'{"tightBounds" : true,"numRecords":1}',
-			'{"tightBounds":false,"numRecords":1}',
+			'{"tightBounds" : false,"numRecords":1}',
 		],
 		[
 			'{"numRecords":1,"tightBounds":false}',
@@ -214,6 +214,14 @@ test("bounds that a deletion vector made wide never stay tight", () => {
 		[
 			'{"tightBounds":true,"numRecords":1,"tightBounds":true}',
 			'{"tightBounds":false,"numRecords":1,"tightBounds":false}',
+		],
+		[
+			'{"numRecords":1,"minValues":{"tightBounds":true}}',
+			'{"numRecords":1,"minValues":{"tightBounds":true},"tightBounds":false}',
+		],
+		[
+			'{"tightBounds": true,"minValues":{"a":"\\"tightBounds\\":true","b":1.50}}',
+			'{"tightBounds": false,"minValues":{"a":"\\"tightBounds\\":true","b":1.50}}',
 		],
 	] as const)
 		expect(looseStats(stats)).toBe(loose);
