@@ -9,9 +9,9 @@ started=$SECONDS
 step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
 skipped=0
 # Runs beside each other, one test file at a time each: much of a test is waiting. A layer is in one of them.
-declare -A lane=([spark]=1 [integration]=2 [connect]=5 [e2e]=3)
+declare -A lane=([spark]=6 [integration]=2 [connect]=5 [e2e]=3)
 # What computes leaves the cores to what waits for a real component; simulations know no time at all.
-declare -A lanes=([1]="--project unit" [4]="--project simulation") niceness=([1]=5 [4]=10)
+declare -A lanes=([1]="--project unit" [4]="--project simulation") niceness=([1]=5 [4]=10 [6]=5)
 
 # layer NAME COMPONENT...: adds the layer if its components can be had.
 layer() {
