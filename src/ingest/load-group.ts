@@ -223,7 +223,11 @@ async function settle(
 							}
 						: { records: null, bytes: null, tableVersion: null }),
 				});
-				if (outcome.kind === "already") break;
+				if (outcome.kind === "already") {
+					// It was not read: the worker that loaded it may have held it while it was replaced.
+					await rediscover(context, record);
+					break;
+				}
 				sums.loaded++;
 				sums.records += one.rows;
 				sums.bytes += one.bytes;
