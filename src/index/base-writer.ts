@@ -35,7 +35,7 @@ export class BaseWriter {
 	#entries = 0;
 	/** Bytes of pages that are in use. */
 	#used = 0;
-	#buffer = new Uint32Array(2 * (FLUSH_BYTES / 4));
+	#buffer = new Uint32Array(16 * PAGE_WORDS);
 	#buffered = 0;
 
 	/** `alive`: by file number, 1 for those that places may be in. `onPage` gets each page, to be copied. */

@@ -157,7 +157,9 @@ export class Base {
 	 * @throws IndexDamagedError for a page that is not what was written
 	 */
 	async *lots(): AsyncGenerator<readonly Uint32Array[], void, undefined> {
-		const buffer = new Uint8Array(LOT_PAGES * PAGE_BYTES);
+		const buffer = new Uint8Array(
+			Math.min(LOT_PAGES, this.info.pages) * PAGE_BYTES,
+		);
 		const cache = this.#cache;
 		for (let from = 0; from < this.info.pages; from += LOT_PAGES) {
 			const count = Math.min(LOT_PAGES, this.info.pages - from);

@@ -117,9 +117,7 @@ export class PageCache implements Reclaimable {
 		if (page >= this.#moved.length)
 			this.#moved = this.#extended(this.#moved, page + 1 + (page >>> 3));
 		this.#moved[page] = frame;
-		this.#pageOf[frame] = page;
-		this.#selectFrame(frame);
-		this.words.set(words, this.start);
+		this.#fill(frame, page, words);
 	}
 
 	/** From here on the pages are those of the next base. */
@@ -198,12 +196,16 @@ export class PageCache implements Reclaimable {
 			if (frame < 0) this.#passing.set(page, words);
 			else {
 				this.#frameOf[page] = frame;
-				this.#pageOf[frame] = page;
 				this.#usedBy[frame] = this.#window;
-				this.#selectFrame(frame);
-				this.words.set(words, this.start);
+				this.#fill(frame, page, words);
 			}
 		}
+	}
+
+	#fill(frame: number, page: number, words: Uint32Array): void {
+		this.#pageOf[frame] = page;
+		this.#selectFrame(frame);
+		this.words.set(words, this.start);
 	}
 
 	reclaim(): void {
