@@ -85,7 +85,7 @@ test.each(["append", "upsert"] as const)(
 				.sort();
 		const holds = (...rows: string[]) =>
 			vi.waitFor(async () => expect(await amounts()).toEqual(rows.sort()), {
-				timeout: 120_000,
+				timeout: 30_000,
 				interval: 200,
 			});
 		try {
