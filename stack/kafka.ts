@@ -70,7 +70,8 @@ export async function startKafka(
 			"group.initial.rebalance.delay.ms=0",
 			"group.min.session.timeout.ms=500",
 			"auto.create.topics.enable=true",
-			"log.retention.hours=24",
+			// Records may have any timestamp; by it the broker would delete them while a test runs.
+			"log.retention.ms=-1",
 			"broker.session.timeout.ms=3000",
 			"broker.heartbeat.interval.ms=500",
 			...(place.secured === undefined ? [] : security(place.secured)),

@@ -159,6 +159,12 @@ export class Placement {
 			? kept.high
 			: nextOffset(place, wanted ?? 0n, kept, onPositionLost);
 		if (!current()) return;
+		if ((wanted ?? 0n) === 0n && !fresh && kept.low > 0n)
+			// A topic may well be older than its table, or have lost what nobody had read.
+			this.#options.log.warn(
+				{ ...place, offset: String(kept.low) },
+				"Kafka keeps only the changes from this offset on: the table begins without those before. Take a new snapshot if it should have them",
+			);
 		const start = fresh ? offset : this.#recall(place.topic, offset, kept.low);
 		this.#options.subscription()?.seek(place, start);
 		this.#next.set(keyOf(place), start);

@@ -26,6 +26,8 @@ SMALL = {
     "spark.driver.memory": "1g",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.catalogImplementation": "in-memory",
+    # How long a result waits for its reader; the reader's own is in the environment of the process.
+    "spark.python.authenticate.socketTimeout": "120s",
     }
 # Short runs on few cores: what is compiled well costs more than it gives back.
 JAVA = ["-Duser.timezone=UTC", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:cds=off"]

@@ -59,7 +59,12 @@ export class Spark {
 				name: "spark",
 				dir,
 				argv: [SPARK_PYTHON, SERVER, scratch],
-				env: { SPARK_LOCAL_IP: "127.0.0.1", PYTHONHASHSEED: "0" },
+				env: {
+					SPARK_LOCAL_IP: "127.0.0.1",
+					// Seconds for each answer of its JVM, which are 15 otherwise: too few on a busy machine.
+					SPARK_AUTH_SOCKET_TIMEOUT: "120",
+					PYTHONHASHSEED: "0",
+				},
 			}),
 		);
 	}
