@@ -6,17 +6,17 @@ const AT_ONCE = 500;
 /** Brokers refuse batches of more than 1 MiB. */
 const BATCH_BYTES = 900_000;
 
-/** Makes topics, and a client to fill them. */
-export async function openTopics(
-	bootstrap: string,
-	topics: readonly string[],
-	partitions: number,
-): Promise<{
-	readonly producer: kafkajs.Producer;
-	close(): Promise<void>;
-}> {
+/** Makes topics, and spreads `events` messages over them and their partitions; gives the bytes of their values. */
+export async function fillTopics(options: {
+	readonly bootstrap: string;
+	readonly topics: readonly string[];
+	readonly partitions: number;
+	readonly events: number;
+	readonly make: (i: number) => EnvelopeText;
+}): Promise<number> {
+	const { topics, partitions, events, make } = options;
 	const kafka = new kafkajs.Kafka({
-		brokers: [bootstrap],
+		brokers: [options.bootstrap],
 		logLevel: kafkajs.logLevel.ERROR,
 	});
 	const admin = kafka.admin();
@@ -28,23 +28,6 @@ export async function openTopics(
 	await admin.disconnect();
 	const producer = kafka.producer();
 	await producer.connect();
-	return { producer, close: () => producer.disconnect() };
-}
-
-/** Spreads `events` messages over topics and partitions; gives the bytes of their values. */
-export async function fillTopics(options: {
-	readonly bootstrap: string;
-	readonly topics: readonly string[];
-	readonly partitions: number;
-	readonly events: number;
-	readonly make: (i: number) => EnvelopeText;
-}): Promise<number> {
-	const { topics, partitions, events, make } = options;
-	const { producer, close } = await openTopics(
-		options.bootstrap,
-		topics,
-		partitions,
-	);
 	const atOnce = Math.min(
 		AT_ONCE,
 		Math.floor(BATCH_BYTES / Buffer.byteLength(make(0).value)),
@@ -66,6 +49,6 @@ export async function fillTopics(options: {
 			messages,
 		});
 	}
-	await close();
+	await producer.disconnect();
 	return bytes;
 }
