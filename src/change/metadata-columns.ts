@@ -1,6 +1,6 @@
 import { I64Builder } from "../columnar/builder.ts";
 import { BytesBuilder } from "../columnar/bytes-builder.ts";
-import { INITIAL, resized } from "../columnar/growth.ts";
+import { grown, INITIAL } from "../columnar/growth.ts";
 import { constantVector } from "../columnar/literal.ts";
 import { field, type StructField } from "../columnar/types.ts";
 import type { Vector } from "../columnar/vector.ts";
@@ -41,16 +41,8 @@ export class MetadataBuilder {
 	set(row: number, message: ChangeMessage, envelope: Envelope): void {
 		if (row >= this.#operations.length) {
 			const capacity = 2 * row;
-			this.#operations = resized(
-				this.#operations,
-				capacity,
-				new Uint8Array(capacity),
-			);
-			this.#partitions = resized(
-				this.#partitions,
-				capacity,
-				new Int32Array(capacity),
-			);
+			this.#operations = grown(Uint8Array, this.#operations, capacity);
+			this.#partitions = grown(Int32Array, this.#partitions, capacity);
 		}
 		this.#operations[row] = envelope.op.charCodeAt(0);
 		this.#partitions[row] = message.partition;

@@ -1,5 +1,5 @@
 import { type LeafBuilder, newLeafBuilder } from "../columnar/builder.ts";
-import { INITIAL, resized, roomLike } from "../columnar/growth.ts";
+import { capacityFor, grown, INITIAL, roomLike } from "../columnar/growth.ts";
 import { Presence } from "../columnar/presence.ts";
 import {
 	type DataType,
@@ -240,7 +240,8 @@ export class ListBuilder {
 	readonly type: DataType;
 	readonly presence = new Presence();
 	readonly element = new Slot("element");
-	#offsets = new Int32Array(INITIAL + 1);
+	#offsets = new Int32Array(0);
+	#atFirst = INITIAL;
 	#end = 0;
 
 	/** `documents` are the paths from here that hold documents as JSON. */
@@ -289,14 +290,19 @@ export class ListBuilder {
 		const offsets = this.#offsets.subarray(0, length + 1);
 		this.element.settled = true;
 		const child = (this.element.builder as Builder).finish(this.#end);
-		this.#offsets = new Int32Array(roomLike(length) + 1);
+		this.#offsets = new Int32Array(0);
+		this.#atFirst = roomLike(length);
 		this.#end = 0;
 		return { kind: "list", length, validity, offsets, child };
 	}
 
 	#grow(wanted: number): void {
-		const capacity = Math.max(wanted, this.#offsets.length * 2);
-		this.#offsets = resized(this.#offsets, capacity, new Int32Array(capacity));
+		const capacity = capacityFor(
+			wanted - 1,
+			this.#offsets.length,
+			this.#atFirst + 1,
+		);
+		this.#offsets = grown(Int32Array, this.#offsets, capacity);
 	}
 }
 

@@ -1,5 +1,5 @@
 import { BytesBuilder } from "./bytes-builder.ts";
-import { capacityFor, filled, INITIAL, resized, roomLike } from "./growth.ts";
+import { capacityFor, filled, grown, INITIAL, roomLike } from "./growth.ts";
 import { Presence } from "./presence.ts";
 import { type DataType, decimalParts } from "./types.ts";
 import { readFixed16 } from "./value.ts";
@@ -23,7 +23,8 @@ export class BoolBuilder {
 	readonly kind = "bool";
 	readonly type: DataType;
 	readonly presence = new Presence();
-	#values = new Uint8Array(INITIAL);
+	#values = new Uint8Array(0);
+	#atFirst = INITIAL;
 
 	constructor(type: DataType) {
 		this.type = type;
@@ -32,8 +33,8 @@ export class BoolBuilder {
 	set(i: number, value: boolean): void {
 		this.presence.mark(i);
 		if (i >= this.#values.length) {
-			const capacity = capacityFor(i, this.#values.length);
-			this.#values = resized(this.#values, capacity, new Uint8Array(capacity));
+			const capacity = capacityFor(i, this.#values.length, this.#atFirst);
+			this.#values = grown(Uint8Array, this.#values, capacity);
 		}
 		this.#values[i] = value ? 1 : 0;
 	}
@@ -44,8 +45,9 @@ export class BoolBuilder {
 
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
-		const values = filled(this.#values, length, Uint8Array);
-		this.#values = new Uint8Array(roomLike(length));
+		const values = filled(Uint8Array, this.#values, length);
+		this.#values = new Uint8Array(0);
+		this.#atFirst = roomLike(length);
 		return { kind: "bool", length, validity, values };
 	}
 }
@@ -54,7 +56,8 @@ export class I32Builder {
 	readonly kind = "i32";
 	readonly type: DataType;
 	readonly presence = new Presence();
-	#values = new Int32Array(INITIAL);
+	#values = new Int32Array(0);
+	#atFirst = INITIAL;
 
 	constructor(type: DataType) {
 		this.type = type;
@@ -63,8 +66,8 @@ export class I32Builder {
 	set(i: number, value: number): void {
 		this.presence.mark(i);
 		if (i >= this.#values.length) {
-			const capacity = capacityFor(i, this.#values.length);
-			this.#values = resized(this.#values, capacity, new Int32Array(capacity));
+			const capacity = capacityFor(i, this.#values.length, this.#atFirst);
+			this.#values = grown(Int32Array, this.#values, capacity);
 		}
 		this.#values[i] = value;
 	}
@@ -80,8 +83,9 @@ export class I32Builder {
 
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
-		const values = filled(this.#values, length, Int32Array);
-		this.#values = new Int32Array(roomLike(length));
+		const values = filled(Int32Array, this.#values, length);
+		this.#values = new Int32Array(0);
+		this.#atFirst = roomLike(length);
 		return { kind: "i32", length, validity, values };
 	}
 }
@@ -93,7 +97,8 @@ export class I64Builder {
 	readonly type: DataType;
 	readonly presence = new Presence();
 	/** Low and high words in turn: a BigInt a value would be an object a value. */
-	#words = new Int32Array(INITIAL * 2);
+	#words = new Int32Array(0);
+	#atFirst = INITIAL;
 	/** A slot whose value no double holds; of those that `asDoubles` has met. */
 	#beyondDoubles = -1;
 
@@ -115,8 +120,12 @@ export class I64Builder {
 	setWords(i: number, low: number, high: number): void {
 		this.presence.mark(i);
 		if (2 * i >= this.#words.length) {
-			const capacity = capacityFor(2 * i + 1, this.#words.length);
-			this.#words = resized(this.#words, capacity, new Int32Array(capacity));
+			const capacity = capacityFor(
+				2 * i + 1,
+				this.#words.length,
+				2 * this.#atFirst,
+			);
+			this.#words = grown(Int32Array, this.#words, capacity);
 		}
 		this.#words[2 * i] = low;
 		this.#words[2 * i + 1] = high;
@@ -163,9 +172,10 @@ export class I64Builder {
 
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
-		const words = filled(this.#words, 2 * length, Int32Array);
+		const words = filled(Int32Array, this.#words, 2 * length);
 		const values = new BigInt64Array(words.buffer, 0, length);
-		this.#words = new Int32Array(roomLike(length) * 2);
+		this.#words = new Int32Array(0);
+		this.#atFirst = roomLike(length);
 		this.#beyondDoubles = -1;
 		return { kind: "i64", length, validity, values };
 	}
@@ -175,7 +185,8 @@ export class F64Builder {
 	readonly kind = "f64";
 	readonly type: DataType;
 	readonly presence = new Presence();
-	#values = new Float64Array(INITIAL);
+	#values = new Float64Array(0);
+	#atFirst = INITIAL;
 
 	constructor(type: DataType) {
 		this.type = type;
@@ -184,12 +195,8 @@ export class F64Builder {
 	set(i: number, value: number): void {
 		this.presence.mark(i);
 		if (i >= this.#values.length) {
-			const capacity = capacityFor(i, this.#values.length);
-			this.#values = resized(
-				this.#values,
-				capacity,
-				new Float64Array(capacity),
-			);
+			const capacity = capacityFor(i, this.#values.length, this.#atFirst);
+			this.#values = grown(Float64Array, this.#values, capacity);
 		}
 		this.#values[i] = value;
 	}
@@ -206,8 +213,9 @@ export class F64Builder {
 
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
-		const values = filled(this.#values, length, Float64Array);
-		this.#values = new Float64Array(roomLike(length));
+		const values = filled(Float64Array, this.#values, length);
+		this.#values = new Float64Array(0);
+		this.#atFirst = roomLike(length);
 		return this.type === "float"
 			? { kind: "f32", length, validity, values: Float32Array.from(values) }
 			: { kind: "f64", length, validity, values };
@@ -218,7 +226,8 @@ export class Fixed16Builder {
 	readonly kind = "fixed16";
 	readonly type: DataType;
 	readonly presence = new Presence();
-	#values = new Uint8Array(INITIAL * 16);
+	#values = new Uint8Array(0);
+	#atFirst = INITIAL;
 
 	constructor(type: DataType) {
 		this.type = type;
@@ -227,8 +236,12 @@ export class Fixed16Builder {
 	setBigInt(i: number, value: bigint): void {
 		this.presence.mark(i);
 		if (16 * i >= this.#values.length) {
-			const capacity = capacityFor(16 * i + 15, this.#values.length);
-			this.#values = resized(this.#values, capacity, new Uint8Array(capacity));
+			const capacity = capacityFor(
+				16 * i + 15,
+				this.#values.length,
+				16 * this.#atFirst,
+			);
+			this.#values = grown(Uint8Array, this.#values, capacity);
 		}
 		const view = new DataView(this.#values.buffer, i * 16, 16);
 		view.setBigInt64(0, value >> 64n);
@@ -246,8 +259,9 @@ export class Fixed16Builder {
 
 	finish(length: number): Vector {
 		const validity = this.presence.take(length);
-		const values = filled(this.#values, 16 * length, Uint8Array);
-		this.#values = new Uint8Array(roomLike(length) * 16);
+		const values = filled(Uint8Array, this.#values, 16 * length);
+		this.#values = new Uint8Array(0);
+		this.#atFirst = roomLike(length);
 		return { kind: "fixed16", length, validity, values };
 	}
 }

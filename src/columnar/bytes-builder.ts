@@ -1,4 +1,4 @@
-import { capacityFor, INITIAL, resized, roomLike } from "./growth.ts";
+import { capacityFor, grown, INITIAL, roomLike } from "./growth.ts";
 import { Presence } from "./presence.ts";
 import type { DataType } from "./types.ts";
 import type { Vector } from "./vector.ts";
@@ -15,11 +15,13 @@ export class BytesBuilder {
 	readonly type: DataType;
 	readonly presence = new Presence();
 	/** The content of all values; what lies after `size` is unspecified. */
-	data = new Uint8Array(INITIAL * 8);
+	data = new Uint8Array(0);
 	/** The same bytes, for words. */
 	view = new DataView(this.data.buffer);
 	size = 0;
-	#offsets = new Int32Array(INITIAL + 1);
+	#offsets = new Int32Array(0);
+	#atFirst = INITIAL;
+	#bytesAtFirst = INITIAL * 8;
 
 	constructor(type: DataType) {
 		this.type = type;
@@ -31,12 +33,12 @@ export class BytesBuilder {
 		const from = this.presence.length;
 		this.presence.mark(i);
 		if (i + 1 >= this.#offsets.length) {
-			const capacity = capacityFor(i + 1, this.#offsets.length);
-			this.#offsets = resized(
-				this.#offsets,
-				capacity,
-				new Int32Array(capacity),
+			const capacity = capacityFor(
+				i + 1,
+				this.#offsets.length,
+				this.#atFirst + 1,
 			);
+			this.#offsets = grown(Int32Array, this.#offsets, capacity);
 		}
 		for (let k = from; k < i; k++) this.#offsets[k + 1] = this.size;
 	}
@@ -49,8 +51,12 @@ export class BytesBuilder {
 	/** Makes room for content up to `size`, and for whole words that reach over it. */
 	room(size: number): void {
 		if (size + SLACK <= this.data.length) return;
-		const capacity = Math.max(size + SLACK, this.data.length * 2);
-		this.data = resized(this.data, capacity, new Uint8Array(capacity));
+		const capacity = capacityFor(
+			size + SLACK - 1,
+			this.data.length,
+			this.#bytesAtFirst,
+		);
+		this.data = grown(Uint8Array, this.data, capacity);
 		this.view = new DataView(this.data.buffer);
 	}
 
@@ -85,16 +91,14 @@ export class BytesBuilder {
 		const from = this.presence.length;
 		const validity = this.presence.take(length);
 		if (length >= this.#offsets.length)
-			this.#offsets = resized(
-				this.#offsets,
-				length + 1,
-				new Int32Array(length + 1),
-			);
+			this.#offsets = grown(Int32Array, this.#offsets, length + 1);
 		for (let k = from; k < length; k++) this.#offsets[k + 1] = this.size;
 		const offsets = this.#offsets.subarray(0, length + 1);
 		const data = this.data.subarray(0, this.size);
-		this.#offsets = new Int32Array(roomLike(length) + 1);
-		this.data = new Uint8Array(roomLike(this.size) + SLACK);
+		this.#atFirst = roomLike(length);
+		this.#bytesAtFirst = roomLike(this.size) + SLACK;
+		this.#offsets = new Int32Array(0);
+		this.data = new Uint8Array(0);
 		this.view = new DataView(this.data.buffer);
 		this.size = 0;
 		return { kind: "bytes", length, validity, offsets, data };

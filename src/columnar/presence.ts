@@ -1,4 +1,4 @@
-import { INITIAL, resized } from "./growth.ts";
+import { grown, INITIAL } from "./growth.ts";
 
 /**
  * Which slots hold a value. A class of its own instead of a base class, so that `mark`, which runs for
@@ -70,6 +70,6 @@ export class Presence {
 	#room(wanted: number): void {
 		if (wanted <= this.#bytes.length) return;
 		const capacity = Math.max(INITIAL, wanted, this.#bytes.length * 2);
-		this.#bytes = resized(this.#bytes, capacity, new Uint8Array(capacity));
+		this.#bytes = grown(Uint8Array, this.#bytes, capacity);
 	}
 }

@@ -1,6 +1,6 @@
 import type { Kafka } from "kafkajs";
+import type { MemoryPool } from "../columnar/memory-pool.ts";
 import { FIRST_VERSION, LAST_VERSION, parseFetch } from "./fetch-response.ts";
-import type { FramePool } from "./frames.ts";
 
 /** What is used of kafkajs's own cluster. */
 export interface Cluster {
@@ -52,7 +52,7 @@ export function newCluster(kafka: Kafka, options: object): Cluster {
  * each record, and lets a record of an aborted transaction through where a fetch begins inside two of
  * them. What has message sets comes as kafkajs reads it.
  */
-export function withFetchedBatches(kafka: Kafka, pool: FramePool): Kafka {
+export function withFetchedBatches(kafka: Kafka, pool: MemoryPool): Kafka {
 	const { symbol, make } = createCluster(kafka);
 	return Object.create(kafka, {
 		[symbol]: {
@@ -72,7 +72,7 @@ export function withFetchedBatches(kafka: Kafka, pool: FramePool): Kafka {
 	});
 }
 
-function fetchBatches({ connectionPool }: Broker, pool: FramePool): void {
+function fetchBatches({ connectionPool }: Broker, pool: MemoryPool): void {
 	for (const connection of connectionPool.pool) {
 		const processData = connection.processData.bind(connection);
 		connection.processData = (data) => {

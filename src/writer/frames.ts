@@ -1,6 +1,7 @@
 import { connect, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ISocketFactory } from "kafkajs";
+import { MemoryPool } from "../columnar/memory-pool.ts";
 import { TributaryError } from "../errors.ts";
 
 /*
@@ -18,45 +19,17 @@ const LARGEST = 2 ** 30;
 const KEEP_ALIVE_MS = 60_000;
 
 /** Buffers of frames, used again once everything that was read of them was given back. */
-export class FramePool {
-	readonly #free: ArrayBuffer[] = [];
-	readonly #lent = new WeakSet<ArrayBuffer>();
-	#freeBytes = 0;
-
-	/** A buffer of at least so many bytes, with anything in it. */
-	take(size: number): Buffer {
-		if (size < SMALLEST_KEPT) return Buffer.allocUnsafeSlow(size);
-		const at = this.#free.findIndex(({ byteLength }) => byteLength >= size);
-		let bytes = at < 0 ? undefined : this.#free.splice(at, 1)[0];
-		if (bytes === undefined)
-			// With room for a frame that is somewhat larger.
-			bytes = Buffer.allocUnsafeSlow(size + (size >>> 2)).buffer as ArrayBuffer;
-		else this.#freeBytes -= bytes.byteLength;
-		this.#lent.add(bytes);
-		return Buffer.from(bytes);
-	}
-
-	/** Whether this is the memory of a frame that can be given back. */
-	has(bytes: ArrayBufferLike): bytes is ArrayBuffer {
-		return this.#lent.has(bytes as ArrayBuffer);
-	}
-
-	/** Nothing reads these bytes from here on. What is never given back is the collector's. */
-	giveBack(bytes: ArrayBuffer): void {
-		if (!this.#lent.delete(bytes)) return;
-		while (
-			this.#freeBytes + bytes.byteLength > KEPT_BYTES &&
-			this.#free.length > 0
-		)
-			this.#freeBytes -= this.#free.shift()?.byteLength ?? 0;
-		this.#free.push(bytes);
-		this.#freeBytes += bytes.byteLength;
-	}
+export function newFramePool(): MemoryPool {
+	return new MemoryPool({
+		smallest: SMALLEST_KEPT,
+		most: KEPT_BYTES,
+		wipes: false,
+	});
 }
 
 /** Puts a stream of bytes into frames. */
 export class FrameReader {
-	readonly #pool: FramePool;
+	readonly #pool: MemoryPool;
 	readonly #emit: (frame: Buffer) => void;
 	readonly #header = Buffer.alloc(HEADER);
 	#frame: Buffer | undefined;
@@ -64,7 +37,7 @@ export class FrameReader {
 	#end = HEADER;
 
 	/** `emit` gets whole frames with their size. */
-	constructor(pool: FramePool, emit: (frame: Buffer) => void) {
+	constructor(pool: MemoryPool, emit: (frame: Buffer) => void) {
 		this.#pool = pool;
 		this.#emit = emit;
 	}
@@ -90,7 +63,7 @@ export class FrameReader {
 					`a frame of ${size} bytes: kafka.bootstrapServers names something else than a Kafka listener without TLS`,
 				);
 			this.#end = HEADER + size;
-			this.#frame = this.#pool.take(this.#end);
+			this.#frame = Buffer.from(this.#pool.take(this.#end));
 			this.#header.copy(this.#frame);
 			if (size > 0) return;
 		}
@@ -103,7 +76,7 @@ export class FrameReader {
 }
 
 /** Sockets that give kafkajs whole frames; those with TLS give what TLS makes of them. */
-export function frameSockets(pool: FramePool): ISocketFactory {
+export function frameSockets(pool: MemoryPool): ISocketFactory {
 	return ({ host, port, ssl, onConnect }) => {
 		const frames = new FrameReader(pool, (frame) => socket.emit("data", frame));
 		const socket: Socket = ssl

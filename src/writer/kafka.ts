@@ -11,7 +11,7 @@ import { withFetchedBatches } from "./cluster.ts";
 import { decompress, registerCodecs } from "./codecs.ts";
 import type { KafkaConfig } from "./config.ts";
 import type { BatchMessage } from "./fetch-response.ts";
-import { FramePool, frameSockets } from "./frames.ts";
+import { frameSockets, newFramePool } from "./frames.ts";
 import { RecordCursor } from "./record-batch.ts";
 import type {
 	RecordHeader,
@@ -38,7 +38,7 @@ export async function connectKafka(
 	log: Logger,
 ): Promise<Source> {
 	registerCodecs();
-	const frames = new FramePool();
+	const frames = newFramePool();
 	const kafka = new kafkajs.Kafka({
 		clientId: "tributary",
 		brokers: [...config.brokers],

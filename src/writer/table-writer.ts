@@ -1,6 +1,7 @@
 import type { ChangeMessage, Decoded } from "../change/change.ts";
 import type { ChangeIdentity } from "../change/change-identity.ts";
 import type { TableDecoder } from "../change/decoder.ts";
+import { giveBackBatch } from "../columnar/give-back.ts";
 import type { Engine } from "../delta/engine.ts";
 import type { Snapshot } from "../delta/snapshot.ts";
 import { IndexMemory } from "../index/key-index.ts";
@@ -273,8 +274,10 @@ export class TableWriter {
 			// A rebalance came meanwhile: the batch was dropped, and is read again.
 			if (this.#pending !== changes) return { kind: "nothing" };
 		}
-		const outcome = await commitBatch(this.#table, this.#pending);
+		const pending = this.#pending;
+		const outcome = await commitBatch(this.#table, pending);
 		this.#pending = undefined;
+		giveBackBatch(pending.changes.batch);
 		return outcome;
 	}
 
