@@ -15,6 +15,7 @@ COPY --from=build /src/dist /app/dist
 COPY --from=build /src/node_modules /app/node_modules
 COPY LICENSE /app/LICENSE
 WORKDIR /app
-ENV NODE_ENV=production
+# With an allocator's arena for each thread a writer keeps tens of megabytes more that nobody uses.
+ENV NODE_ENV=production MALLOC_ARENA_MAX=2
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/node", "/app/dist/cli/main.js"]

@@ -78,6 +78,8 @@ export async function startWriter(options: {
 		{
 			env: {
 				...process.env,
+				// As in the image.
+				MALLOC_ARENA_MAX: "2",
 				METRICS_PORT: String(port),
 				TRIBUTARY_SECRET_LAKE_AWS_ACCESS_KEY_ID: stack.s3.accessKeyId,
 				TRIBUTARY_SECRET_LAKE_AWS_SECRET_ACCESS_KEY: stack.s3.secretAccessKey,

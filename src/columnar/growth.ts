@@ -6,7 +6,7 @@ export const INITIAL = 128;
 /** Of builders, and of the vectors that they made until these are given back. */
 export const columnMemory = new MemoryPool({
 	smallest: 512,
-	most: 64 * 2 ** 20,
+	most: 32 * 2 ** 20,
 	wipes: true,
 });
 

@@ -68,7 +68,7 @@ export interface KafkaConfig extends KafkaAccess {
 }
 
 /** What all tables may hold before the largest is committed early. */
-export const DEFAULT_TOTAL_BYTES = 256 * 2 ** 20;
+export const DEFAULT_TOTAL_BYTES = 192 * 2 ** 20;
 export const DEFAULT_PORT = 8001;
 /** Bytes. */
 export const DEFAULT_INDEX_MEMORY = 256 * 2 ** 20;

@@ -66,7 +66,7 @@ export const ENVIRONMENT = {
 		"seconds for which a table's schema is trusted without a look at the table (300); every commit checks it",
 	DELTA_BATCH_SIZE: "rows after which a table is committed (50000)",
 	DELTA_MAX_PENDING_BYTES:
-		"bytes of changes that all tables may hold together (268435456): at half of it the largest are committed early, at all of it no more is read",
+		"bytes of changes that all tables may hold together (201326592): at half of it the largest are committed early, at all of it no more is read",
 	DELTA_BATCH_TIMEOUT_MS: "longest wait of a change for its commit (5000)",
 	SOURCE_TYPE: "mongodb (default), postgresql, mysql or mariadb",
 	LOG_LEVEL: "debug, info (default), warn or error",
