@@ -8,8 +8,8 @@ import type { Vector } from "./vector.ts";
 /**
  * Growable columns of single values. A value is set at a slot, slots in ascending order; a slot that
  * is passed over is null, so a row that lacks a field costs nothing there. `truncate` takes back what
- * a row that turned out bad has set. After `finish` a builder is empty and can be filled again; what
- * it handed over is never touched.
+ * a row that turned out bad has set. After `finish` a builder is empty, holds no memory and can be filled
+ * again; what it handed over is not touched before somebody gives it back (`giveBackBatch`).
  */
 export type LeafBuilder =
 	| BoolBuilder

@@ -9,7 +9,7 @@ export class MemoryPool {
 	readonly #smallest: number;
 	readonly #most: number;
 	readonly #wipes: boolean;
-	/** By size; those of the size that was asked for last come last. */
+	/** By size, in the order in which sizes were given back last. */
 	readonly #free = new Map<number, ArrayBuffer[]>();
 	readonly #lent = new WeakSet<ArrayBufferLike>();
 	#bytes = 0;
@@ -54,7 +54,7 @@ export class MemoryPool {
 		const size = buffer.byteLength;
 		if (size > this.#most) return;
 		const same = this.#free.get(size) ?? [];
-		// What is asked for stays longest.
+		// Sizes that are in use stay longest.
 		this.#free.delete(size);
 		this.#free.set(size, same);
 		this.#makeRoom(size);

@@ -4,7 +4,8 @@ import type { DataType, StructType } from "./types.ts";
  * Columns in memory, close to Arrow's layout, except that validity takes a byte per slot (1 =
  * present, `undefined` = no nulls): that is what JavaScript writes fastest and what definition
  * levels are made of. A slot whose validity is 0 still has a place in `values`; its content is
- * unspecified. A vector never changes after it was handed over.
+ * unspecified. A vector never changes after it was handed over,
+ * until all of its batch is given back (`giveBackBatch`).
  *
  * | Delta type                               | kind    | value                                      |
  * |------------------------------------------|---------|--------------------------------------------|
