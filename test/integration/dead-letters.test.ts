@@ -1,35 +1,26 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import kafkajs, { type Message, type Producer } from "kafkajs";
+import type { Message, Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tableRows } from "../../demo/lake.ts";
-import { type Stack, startStack } from "../../stack/components.ts";
+import type { Stack } from "../../stack/components.ts";
 import { type Ran, tributary } from "../support/tributary.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
+import {
+	startWriterSetting,
+	type WriterSetting,
+} from "../support/writer-setting.ts";
 
+let setting: WriterSetting;
 let dir: string;
 let stack: Stack<"kafka" | "s3">;
 let producer: Producer;
 
 beforeAll(async () => {
-	dir = await mkdtemp(join(tmpdir(), "tributary-dead-letters-"));
-	stack = await startStack({
-		dir,
-		components: ["kafka", "s3"],
-		buckets: ["lake"],
-	});
-	producer = new kafkajs.Kafka({
-		brokers: [stack.kafka.bootstrap],
-		logLevel: kafkajs.logLevel.NOTHING,
-	}).producer();
-	await producer.connect();
+	setting = await startWriterSetting("dead-letters");
+	({ dir, stack, producer } = setting);
 });
 
 afterAll(async () => {
-	await producer?.disconnect();
-	await stack?.stop();
-	await rm(dir, { recursive: true, force: true });
+	await setting?.stop();
 });
 
 const SENT = 1_790_000_000_000;

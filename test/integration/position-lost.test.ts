@@ -1,46 +1,33 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import kafkajs, { type Admin, type Message, type Producer } from "kafkajs";
+import type { Admin, Message, Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tableRows } from "../../demo/lake.ts";
 import { createTopics } from "../../src/connect/topics.ts";
-import { type Stack, startStack } from "../../stack/components.ts";
+import type { Stack } from "../../stack/components.ts";
 import { ChangingCollection, seeded } from "../support/changes.ts";
 import {
 	type WriterProcess,
 	WriterUnderTest,
 } from "../support/writer-process.ts";
+import {
+	startWriterSetting,
+	type WriterSetting,
+} from "../support/writer-setting.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
+let setting: WriterSetting;
 let dir: string;
 let stack: Stack<"kafka" | "s3">;
 let producer: Producer;
 let admin: Admin;
 
 beforeAll(async () => {
-	dir = await mkdtemp(join(tmpdir(), "tributary-position-"));
-	stack = await startStack({
-		dir,
-		components: ["kafka", "s3"],
-		buckets: ["lake"],
-	});
-	const kafka = new kafkajs.Kafka({
-		brokers: [stack.kafka.bootstrap],
-		logLevel: kafkajs.logLevel.NOTHING,
-	});
-	admin = kafka.admin();
-	await admin.connect();
-	producer = kafka.producer();
-	await producer.connect();
+	setting = await startWriterSetting("position");
+	({ dir, stack, producer, admin } = setting);
 });
 
 afterAll(async () => {
-	await producer?.disconnect();
-	await admin?.disconnect();
-	await stack?.stop();
-	await rm(dir, { recursive: true, force: true });
+	await setting?.stop();
 });
 
 /** A history of a topic with one partition. */

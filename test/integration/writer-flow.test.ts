@@ -1,23 +1,25 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import kafkajs, { type Admin, type Producer } from "kafkajs";
+import type { Admin, Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tableRows } from "../../demo/lake.ts";
 import { createTopics } from "../../src/connect/topics.ts";
-import { memoryOf, type Stack, startStack } from "../../stack/components.ts";
+import { memoryOf, type Stack } from "../../stack/components.ts";
 import {
 	type FaultProxy,
 	NO_FAULTS,
 	startFaultProxy,
 } from "../support/fault-proxy.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
+import {
+	startWriterSetting,
+	type WriterSetting,
+} from "../support/writer-setting.ts";
 
 const LONG = process.env.TEST_LONG === "1";
 const TABLES = LONG ? 200 : 60;
 const HOT_RECORDS = LONG ? 400_000 : 120_000;
 const CEILING = 512 * 2 ** 20;
 
+let setting: WriterSetting;
 let dir: string;
 let stack: Stack<"kafka" | "s3">;
 let proxy: FaultProxy;
@@ -26,30 +28,15 @@ let admin: Admin;
 let writers: WriterUnderTest[] = [];
 
 beforeAll(async () => {
-	dir = await mkdtemp(join(tmpdir(), "tributary-flow-"));
-	stack = await startStack({
-		dir,
-		components: ["kafka", "s3"],
-		buckets: ["lake"],
-	});
+	setting = await startWriterSetting("flow");
+	({ dir, stack, producer, admin } = setting);
 	proxy = await startFaultProxy(stack.s3.endpoint);
-	const kafka = new kafkajs.Kafka({
-		brokers: [stack.kafka.bootstrap],
-		logLevel: kafkajs.logLevel.NOTHING,
-	});
-	admin = kafka.admin();
-	await admin.connect();
-	producer = kafka.producer();
-	await producer.connect();
 });
 
 afterAll(async () => {
 	for (const writer of writers) await writer.killAll();
-	await producer?.disconnect();
-	await admin?.disconnect();
 	await proxy?.stop();
-	await stack?.stop("SIGKILL");
-	await rm(dir, { recursive: true, force: true });
+	await setting?.stop("SIGKILL");
 });
 
 test(`${TABLES} tables and a hot one stay below ${CEILING / 2 ** 20} MiB, and SIGTERM commits what waits in all of them`, {

@@ -1,15 +1,16 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import kafkajs, { type Admin, type Producer } from "kafkajs";
+import type { Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { difference, tableRows } from "../../demo/lake.ts";
 import { createTopics } from "../../src/connect/topics.ts";
 import { openBelow } from "../../src/storage/open.ts";
-import { type Stack, startStack } from "../../stack/components.ts";
+import type { Stack } from "../../stack/components.ts";
 import { ChangingCollection, seeded } from "../support/changes.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
+import {
+	startWriterSetting,
+	type WriterSetting,
+} from "../support/writer-setting.ts";
 
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 const LONG = process.env.TEST_LONG === "1";
@@ -17,34 +18,19 @@ const KILLS = LONG ? 50 : 20;
 const CHANGES = LONG ? 200_000 : 20_000;
 const TOPIC = "kill.shop.orders";
 
+let setting: WriterSetting;
 let dir: string;
 let stack: Stack<"kafka" | "s3">;
 let producer: Producer;
-let admin: Admin;
 
 beforeAll(async () => {
-	dir = await mkdtemp(join(tmpdir(), "tributary-kill-"));
-	stack = await startStack({
-		dir,
-		components: ["kafka", "s3"],
-		buckets: ["lake"],
-	});
-	const kafka = new kafkajs.Kafka({
-		brokers: [stack.kafka.bootstrap],
-		logLevel: kafkajs.logLevel.NOTHING,
-	});
-	admin = kafka.admin();
-	await admin.connect();
-	await createTopics(admin, [{ topic: TOPIC, numPartitions: 2 }]);
-	producer = kafka.producer();
-	await producer.connect();
+	setting = await startWriterSetting("kill");
+	({ dir, stack, producer } = setting);
+	await createTopics(setting.admin, [{ topic: TOPIC, numPartitions: 2 }]);
 });
 
 afterAll(async () => {
-	await producer?.disconnect();
-	await admin?.disconnect();
-	await stack?.stop();
-	await rm(dir, { recursive: true, force: true });
+	await setting?.stop();
 });
 
 test(`a writer killed ${KILLS} times loses no change and writes none twice (SEED=${SEED})`, {

@@ -1,44 +1,31 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import kafkajs, { type Producer } from "kafkajs";
+import type { Producer } from "kafkajs";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createTopics } from "../../src/connect/topics.ts";
 import { createWriterMetrics } from "../../src/observe/metrics.ts";
-import { type Stack, startStack } from "../../stack/components.ts";
+import type { Stack } from "../../stack/components.ts";
 import { ChangingCollection, seeded } from "../support/changes.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
+import {
+	startWriterSetting,
+	type WriterSetting,
+} from "../support/writer-setting.ts";
 
 const TOPIC = "figures.shop.orders";
 const ROWS = 500;
 
+let setting: WriterSetting;
 let dir: string;
 let stack: Stack<"kafka" | "s3">;
 let producer: Producer;
 
 beforeAll(async () => {
-	dir = await mkdtemp(join(tmpdir(), "tributary-metrics-"));
-	stack = await startStack({
-		dir,
-		components: ["kafka", "s3"],
-		buckets: ["lake"],
-	});
-	const kafka = new kafkajs.Kafka({
-		brokers: [stack.kafka.bootstrap],
-		logLevel: kafkajs.logLevel.NOTHING,
-	});
-	const admin = kafka.admin();
-	await admin.connect();
-	await createTopics(admin, [{ topic: TOPIC, numPartitions: 1 }]);
-	await admin.disconnect();
-	producer = kafka.producer();
-	await producer.connect();
+	setting = await startWriterSetting("metrics");
+	({ dir, stack, producer } = setting);
+	await createTopics(setting.admin, [{ topic: TOPIC, numPartitions: 1 }]);
 });
 
 afterAll(async () => {
-	await producer?.disconnect();
-	await stack?.stop();
-	await rm(dir, { recursive: true, force: true });
+	await setting?.stop();
 });
 
 test("lag grows while the store is away, and is gone when it is back; every metric of the page is served", async () => {
