@@ -4,12 +4,12 @@ export interface EnvelopeText {
 	readonly value: string;
 }
 
-/** `atMs`: when the source made the change. As the MongoDB connector writes it: about 1.1 KB, 20 fields, a document and an array. */
-export function mongoEnvelope(i: number, atMs?: number): EnvelopeText {
+/** As the MongoDB connector writes it: about 1.1 KB, 20 fields, a document and an array. */
+export function mongoEnvelope(i: number): EnvelopeText {
 	const id = objectId(i);
 	const random = spread(i);
 	const after = `{"_id": {"$oid": "${id}"},"customer": "customer ${random % 50_000}","email": "user${random}@example.org","status": "${["new", "paid", "sent", "done"][i % 4]}","quantity": ${1 + (i % 9)},"price": ${(random % 100_000) / 100 + 0.005},"total": {"$numberLong": "${9_000_000_000 + random}"},"paid": ${i % 3 === 0},"created": {"$date": ${1_767_225_600_000 + i * 13}},"updated": {"$date": ${1_767_225_700_000 + i * 17}},"country": "${["NO", "PL", "BR", "JP", "DE"][i % 5]}","note": "order ${i} of a customer who likes short notes","amount": {"$numberDecimal": "${(random % 1_000_000) / 100}"},"channel": "web","version": ${i % 12},"score": ${random / 4_294_967_296},"address": {"city": "City ${random % 300}","street": "Main street ${random % 999}","zip": ${10_000 + (random % 80_000)}},"tags": ["a${i % 7}","b${i % 11}","regular"],"session": "${(random * 7919).toString(36).padStart(12, "0")}","agent": "Mozilla/5.0 (X11; Linux x86_64) Gecko"}`;
-	return mongoRecord(i, id, after, atMs);
+	return mongoRecord(i, id, after);
 }
 
 /** The same fields in another order in each document, a third of them missing, some of another type. */
@@ -114,12 +114,8 @@ const RELATIONAL_SCHEMA = JSON.stringify({
 
 const PAYLOAD_AT = `{"schema":${RELATIONAL_SCHEMA},"payload":`.length;
 
-function mongoRecord(
-	i: number,
-	id: string,
-	after: string,
-	at = 1_795_225_211_000 + i,
-): EnvelopeText {
+function mongoRecord(i: number, id: string, after: string): EnvelopeText {
+	const at = 1_795_225_211_000 + i;
 	return {
 		key: JSON.stringify({ id: `{"$oid": "${id}"}` }),
 		value: `{"before":null,"after":${JSON.stringify(after)},"updateDescription":null,"source":{"version":"3.6.1.Final","connector":"mongodb","name":"bench","ts_ms":${at},"snapshot":"false","db":"shop","sequence":null,"ts_us":${at}000,"ts_ns":${at}000000,"collection":"orders","ord":1,"lsid":null,"txnNumber":null,"wallTime":${at}},"op":"c","ts_ms":${at},"transaction":null}`,

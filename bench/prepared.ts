@@ -4,6 +4,7 @@ import kafkajs from "kafkajs";
 import {
 	type Broker,
 	type Exchange,
+	encoded,
 	newCluster,
 } from "../src/writer/cluster.ts";
 import type { EnvelopeText } from "./envelope.ts";
@@ -21,21 +22,17 @@ const { protocol } = createRequire(import.meta.url)(
  * which leaves the machine to those who are measured.
  */
 export class PreparedRequests {
-	/** Messages of a request. */
-	readonly each: number;
 	readonly #file: number;
 	readonly #sizes: number[] = [];
-	readonly #exchange: Exchange<unknown>;
+	readonly #exchange = exchangeOf("", []);
 	#next = 0;
 	#at = 0;
 
-	private constructor(each: number, file: number) {
-		this.each = each;
+	private constructor(file: number) {
 		this.#file = file;
-		this.#exchange = request("", []);
 	}
 
-	/** `events` messages for the first partition of a topic; whole requests, so up to `each` fewer. */
+	/** `events` messages for the first partition of a topic, `each` of them in a request; whole requests, so up to `each` fewer. */
 	static async make(options: {
 		readonly path: string;
 		readonly topic: string;
@@ -44,16 +41,15 @@ export class PreparedRequests {
 		readonly make: (i: number) => EnvelopeText;
 	}): Promise<PreparedRequests> {
 		const { path, topic, events, each, make } = options;
-		const prepared = new PreparedRequests(each, openSync(path, "w+"));
+		const prepared = new PreparedRequests(openSync(path, "w+"));
 		for (let start = 0; start + each <= events; start += each) {
-			const body = await bodyOf(
-				request(
-					topic,
-					Array.from({ length: each }, (_, n) => make(start + n)),
-				),
-			);
-			writeSync(prepared.#file, body);
-			prepared.#sizes.push(body.length);
+			const messages = Array.from({ length: each }, (_, n) => make(start + n));
+			const { request } = exchangeOf(topic, messages);
+			const { buffer } = (await request.encode()) as {
+				readonly buffer: Buffer;
+			};
+			writeSync(prepared.#file, buffer);
+			prepared.#sizes.push(buffer.length);
 		}
 		return prepared;
 	}
@@ -70,10 +66,7 @@ export class PreparedRequests {
 		this.#at += size;
 		const { request, response } = this.#exchange;
 		await broker.connectionPool.send({
-			request: {
-				...request,
-				encode: async () => ({ buf: body, buffer: body, size: () => size }),
-			},
+			request: { ...request, encode: encoded(body) },
 			response,
 		});
 	}
@@ -99,7 +92,7 @@ export async function connectBroker(
 	};
 }
 
-function request(
+function exchangeOf(
 	topic: string,
 	messages: readonly EnvelopeText[],
 ): Exchange<unknown> {
@@ -108,9 +101,4 @@ function request(
 		timeout: 30_000,
 		topicData: [{ topic, partitions: [{ partition: 0, messages }] }],
 	});
-}
-
-async function bodyOf({ request }: Exchange<unknown>): Promise<Buffer> {
-	const { buffer } = (await request.encode()) as { readonly buffer: Buffer };
-	return buffer;
 }

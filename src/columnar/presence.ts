@@ -1,4 +1,4 @@
-import { grown, INITIAL } from "./growth.ts";
+import { capacityFor, grown, INITIAL } from "./growth.ts";
 
 /**
  * Which slots hold a value. A class of its own instead of a base class, so that `mark`, which runs for
@@ -69,7 +69,7 @@ export class Presence {
 
 	#room(wanted: number): void {
 		if (wanted <= this.#bytes.length) return;
-		const capacity = Math.max(INITIAL, wanted, this.#bytes.length * 2);
+		const capacity = capacityFor(wanted - 1, this.#bytes.length, INITIAL);
 		this.#bytes = grown(Uint8Array, this.#bytes, capacity);
 	}
 }

@@ -154,12 +154,13 @@ export class Placement {
 		}
 		// Read after the positions, which can't be ahead of it then.
 		const kept = keptOf(place, await this.#offsets(place, current));
-		const fresh = (wanted ?? 0n) === 0n && !fromBeginning;
+		const begins = (wanted ?? 0n) === 0n;
+		const fresh = begins && !fromBeginning;
 		const offset = fresh
 			? kept.high
 			: nextOffset(place, wanted ?? 0n, kept, onPositionLost);
 		if (!current()) return;
-		if ((wanted ?? 0n) === 0n && !fresh && kept.low > 0n)
+		if (begins && fromBeginning && kept.low > 0n)
 			// A topic may well be older than its table, or have lost what nobody had read.
 			this.#options.log.warn(
 				{ ...place, offset: String(kept.low) },

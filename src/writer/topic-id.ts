@@ -1,6 +1,6 @@
 import type { Kafka } from "kafkajs";
 import { TributaryError } from "../errors.ts";
-import { newCluster } from "./cluster.ts";
+import { encoded, newCluster } from "./cluster.ts";
 import type { TopicId } from "./source.ts";
 
 /*
@@ -56,11 +56,7 @@ export function openTopicIds(kafka: Kafka): TopicIds {
 					apiKey: METADATA,
 					apiVersion: VERSION,
 					apiName: "Metadata",
-					encode: async () => ({
-						buf: REQUEST,
-						buffer: REQUEST,
-						size: () => REQUEST.length,
-					}),
+					encode: encoded(REQUEST),
 				},
 				response: {
 					decode: async (bytes) => parseTopicIds(bytes),

@@ -5,6 +5,7 @@ import { createTopics } from "../../src/connect/topics.ts";
 import type { Stack } from "../../stack/components.ts";
 import { ChangingCollection, seeded } from "../support/changes.ts";
 import {
+	type PipelineOptions,
 	type WriterProcess,
 	WriterUnderTest,
 } from "../support/writer-process.ts";
@@ -34,11 +35,11 @@ afterAll(async () => {
 class History {
 	readonly topic: string;
 	readonly records: Message[];
-	readonly #writers: WriterUnderTest[] = [];
-	readonly #name: string;
+	readonly writer: WriterUnderTest;
+	readonly #options: PipelineOptions;
+	#willing: WriterUnderTest | undefined;
 
 	constructor(name: string) {
-		this.#name = name;
 		this.topic = `${name}.shop.orders`;
 		const collection = new ChangingCollection({
 			random: seeded(SEED),
@@ -48,19 +49,23 @@ class History {
 		this.records = Array.from({ length: 150 }, () =>
 			collection.change(),
 		).flat();
-	}
-
-	writer(kafka: Readonly<Record<string, unknown>> = {}): WriterUnderTest {
-		const writer = new WriterUnderTest({
-			name: this.#name,
+		this.#options = {
+			name,
 			dir,
 			stack,
 			sink: { writeMode: "append" },
 			batch: { maxDelay: "300ms" },
-			kafka,
+		};
+		this.writer = new WriterUnderTest(this.#options);
+	}
+
+	/** Starts a writer that goes on with what Kafka has, in the place of the other. */
+	async startWilling(): Promise<void> {
+		this.#willing = new WriterUnderTest({
+			...this.#options,
+			kafka: { onPositionLost: "continue" },
 		});
-		this.#writers.push(writer);
-		return writer;
+		await this.#willing.start();
 	}
 
 	async send(messages: Message[]): Promise<void> {
@@ -68,10 +73,11 @@ class History {
 	}
 
 	async holds(messages: readonly Message[]): Promise<void> {
-		const [{ lake } = this.writer()] = this.#writers;
 		await vi.waitFor(
 			async () =>
-				expect((await tableRows(lake, "orders"))?.rows).toHaveLength(
+				expect(
+					(await tableRows(this.writer.lake, "orders"))?.rows,
+				).toHaveLength(
 					// A tombstone makes no row.
 					messages.filter(({ value }) => value !== null).length,
 				),
@@ -80,7 +86,8 @@ class History {
 	}
 
 	async killAll(): Promise<void> {
-		for (const writer of this.#writers) await writer.killAll();
+		await this.writer.killAll();
+		await this.#willing?.killAll();
 	}
 }
 
@@ -97,7 +104,7 @@ test(`a topic that was made anew, and is longer than the old one, is told; skipp
 	const before = records.slice(0, 100);
 	try {
 		await history.send(before);
-		const first = await history.writer().start();
+		const first = await history.writer.start();
 		await history.holds(before);
 		expect(await first.end("SIGTERM")).toBe(0);
 		await admin.deleteTopics({ topics: [topic] });
@@ -114,12 +121,12 @@ test(`a topic that was made anew, and is longer than the old one, is told; skipp
 			timeout: 30_000,
 			interval: 500,
 		});
-		const second = await history.writer().start();
+		const second = await history.writer.start();
 		await says(second, "the topic was made anew");
 		await history.holds(before);
 		expect(await second.end("SIGTERM")).toBe(0);
 		// Told to, it goes on with the new topic from its start.
-		await history.writer({ onPositionLost: "continue" }).start();
+		await history.startWilling();
 		await history.holds([...before, ...records]);
 	} finally {
 		await history.killAll();
@@ -137,7 +144,7 @@ test(`changes that Kafka deleted before they were read are told, and passed over
 	try {
 		await createTopics(admin, [{ topic, numPartitions: 1 }]);
 		await history.send(before);
-		const first = await history.writer().start();
+		const first = await history.writer.start();
 		await history.holds(before);
 		expect(await first.end("SIGTERM")).toBe(0);
 		await history.send(lost);
@@ -146,14 +153,14 @@ test(`changes that Kafka deleted before they were read are told, and passed over
 			topic,
 			partitions: [{ partition: 0, offset: "100" }],
 		});
-		const second = await history.writer().start();
+		const second = await history.writer.start();
 		await says(
 			second,
 			"the table needs offset 60, but Kafka keeps only those from 100 on: the changes between are gone. Take a new snapshot",
 		);
 		await history.holds(before);
 		expect(await second.end("SIGTERM")).toBe(0);
-		await history.writer({ onPositionLost: "continue" }).start();
+		await history.startWilling();
 		await history.holds([...before, ...after]);
 	} finally {
 		await history.killAll();
@@ -170,10 +177,9 @@ test("a table that begins without the changes that Kafka has deleted says so", a
 			topic,
 			partitions: [{ partition: 0, offset: "100" }],
 		});
-		const writer = history.writer();
-		await writer.start();
+		await history.writer.start();
 		await history.holds(records.slice(100));
-		expect(writer.logTail()).toMatch(
+		expect(history.writer.logTail()).toMatch(
 			/"topic":"late.shop.orders","partition":0,"offset":"100","msg":"Kafka keeps only the changes from this offset on/,
 		);
 	} finally {

@@ -1,21 +1,21 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import kafkajs, { type Producer } from "kafkajs";
+import type { Producer } from "kafkajs";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Lake, type TableRows, tableRows } from "../../demo/lake.ts";
 import { field } from "../../src/columnar/types.ts";
 import { createTopics } from "../../src/connect/topics.ts";
-import { type Stack, startStack } from "../../stack/components.ts";
 import { DeltaRs } from "../support/deltars.ts";
 import { WriterUnderTest } from "../support/writer-process.ts";
+import {
+	startWriterSetting,
+	type WriterSetting,
+} from "../support/writer-setting.ts";
 
 const NAME = "others";
 const TOPIC = `${NAME}.shop.orders`;
 
-let dir: string;
-let stack: Stack<"kafka" | "s3">;
+let setting: WriterSetting;
 let producer: Producer;
 let writer: WriterUnderTest;
 let deltaRs: DeltaRs;
@@ -25,22 +25,10 @@ let path: string;
 
 beforeAll(async () => {
 	if (!DeltaRs.installed) return;
-	dir = await mkdtemp(join(tmpdir(), "tributary-others-"));
-	stack = await startStack({
-		dir,
-		components: ["kafka", "s3"],
-		buckets: ["lake"],
-	});
-	const kafka = new kafkajs.Kafka({
-		brokers: [stack.kafka.bootstrap],
-		logLevel: kafkajs.logLevel.NOTHING,
-	});
-	const admin = kafka.admin();
-	await admin.connect();
-	await createTopics(admin, [{ topic: TOPIC, numPartitions: 1 }]);
-	await admin.disconnect();
-	producer = kafka.producer();
-	await producer.connect();
+	setting = await startWriterSetting("others");
+	const { dir, stack } = setting;
+	({ producer } = setting);
+	await createTopics(setting.admin, [{ topic: TOPIC, numPartitions: 1 }]);
 	deltaRs = await DeltaRs.open(dir);
 	const location = `file://${join(dir, "lake")}`;
 	path = join(dir, "lake/orders");
@@ -57,9 +45,7 @@ beforeAll(async () => {
 afterAll(async () => {
 	await writer?.killAll();
 	await deltaRs?.stop();
-	await producer?.disconnect();
-	await stack?.stop("SIGKILL");
-	if (dir !== undefined) await rm(dir, { recursive: true, force: true });
+	await setting?.stop("SIGKILL");
 });
 
 let sent = 0;
